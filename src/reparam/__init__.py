@@ -1,0 +1,1 @@
+"""Stochastic gradient estimators: a reproducible benchmark and paper-replication suite."""

@@ -1,0 +1,63 @@
+"""The Normal law: z = loc + scale · ε."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from reparam.distributions.base import Law
+from reparam.noise import NoiseSpec
+
+
+class Normal(Law):
+    """Independent Normal entries with mean `loc` and standard deviation `scale`.
+
+    Base noise: one standard normal per entry (role "normal"). Path: loc + scale · ε (Kingma & Welling
+    2014, §2.4).
+    """
+
+    reparameterized = True
+
+    def __init__(self, loc: Tensor, scale: Tensor, event_dims: int | None = None) -> None:
+        super().__init__(loc, scale, event_dims=event_dims)
+        self.loc, self.scale = loc, scale
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, in the law's shape."""
+        return self.loc.expand(self.shape)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance, in the law's shape."""
+        return self.scale.square().expand(self.shape)
+
+    def noise(self) -> dict[str, NoiseSpec]:
+        return {"normal": NoiseSpec("normal", self.shape)}
+
+    def path(self, noise: Mapping[str, Tensor]) -> Tensor:
+        return self.loc + self.scale * noise["normal"]
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        standard = (z - self.loc) / self.scale
+        return self.sum_event(-0.5 * standard.square() - self.scale.log() - 0.5 * math.log(2 * math.pi))
+
+    def entropy(self) -> Tensor:
+        """Differential entropy in nats, in the plate's shape."""
+        entries = self.scale.log() + 0.5 * math.log(2 * math.pi * math.e)
+        return self.sum_event(entries.expand(self.shape))
+
+    def kl(self, other: Normal) -> Tensor:
+        """KL(self ‖ other) in nats, in the plate's shape; Kingma & Welling 2014, App. B, for other = N(0, I)."""
+        ratio = (self.scale / other.scale).square()
+        distance = ((self.loc - other.loc) / other.scale).square()
+        entries = 0.5 * (ratio + distance - 1 - ratio.log())
+        return self.sum_event(entries.expand(self.shape))
+
+
+def standard_normal(like: Tensor) -> Normal:
+    """N(0, I) with the shape of `like`, one event per last axis."""
+    return Normal(torch.zeros_like(like), torch.ones_like(like))

@@ -1,0 +1,136 @@
+"""Objectives are programs with sample sites; running and replaying them.
+
+A program is a function `program(params, sample) -> value`. It calls `sample(name, law)` wherever it
+meets a stochastic node and returns log p, a bound or a cost. `value` carries the plate's shape: one
+entry per datum (or () for a single one), never summed over data inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+from reparam.errors import ReparamError
+from reparam.noise import NoiseSpec
+
+Params = Mapping[str, Tensor]
+
+
+class LawLike(Protocol):
+    """What a sample site must know of a law; `reparam.distributions.Law` is the real thing."""
+
+    event_dims: int
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def plate(self) -> tuple[int, ...]: ...
+
+    def noise(self) -> dict[str, NoiseSpec]: ...
+
+    def path(self, noise: Mapping[str, Tensor]) -> Tensor: ...
+
+    def log_prob(self, z: Tensor) -> Tensor: ...
+
+
+class Sample(Protocol):
+    """The `sample` that a program is given."""
+
+    def __call__(
+        self, name: str, law: Any, context: Any = None, observed: Tensor | None = None
+    ) -> Tensor: ...
+
+
+Program = Callable[[Params, Sample], Tensor]
+Choose = Callable[[str, Any], Tensor]
+
+
+class Site(NamedTuple):
+    """A sample site as it was met: its law, its value, and what a baseline may look at."""
+
+    law: Any
+    z: Tensor
+    context: Any = None
+    observed: bool = False
+
+
+class Trace(NamedTuple):
+    """One run of a program: its value (the plate's shape) and its sites in order."""
+
+    value: Tensor
+    sites: dict[str, Site]
+
+    @property
+    def latent(self) -> dict[str, Site]:
+        """The sites that were sampled, without the observed ones."""
+        return {name: site for name, site in self.sites.items() if not site.observed}
+
+
+def run(program: Program, params: Params, choose: Choose) -> Trace:
+    """Run `program`, letting `choose(name, law)` decide every unobserved sample.
+
+    Raises ReparamError when a site's name is used twice, or when a law's plate is not the plate of
+    the program's value (a site shared by the plate says so by giving `event_dims`).
+    """
+    sites: dict[str, Site] = {}
+
+    def sample(name: str, law: Any, context: Any = None, observed: Tensor | None = None) -> Tensor:
+        if name in sites:
+            raise ReparamError(f"sample site {name!r} is used twice: give each site its own name")
+        z = choose(name, law) if observed is None else observed
+        sites[name] = Site(law, z, context, observed is not None)
+        return z
+
+    value = program(params, sample)
+    trace = Trace(value, sites)
+    for name, site in trace.latent.items():
+        _check_plate(name, site.law, tuple(value.shape))
+    return trace
+
+
+def _check_plate(name: str, law: Any, plate: tuple[int, ...]) -> None:
+    if law.plate == plate:
+        return
+    shared = plate[: len(law.plate)] == law.plate
+    if shared and not law.event_dims_inferred:
+        return
+    raise ReparamError(
+        f"sample site {name!r}: the law's plate is {law.plate} but the program's value has shape {plate}; "
+        "return one value per datum, or give the law event_dims (the number of trailing axes that "
+        "form one event)"
+    )
+
+
+def replay(trace: Trace) -> Choose:
+    """A `choose` that repeats the samples of `trace`; run it with other (for example stopped) parameters.
+
+    Raises ReparamError when the program meets a site that the trace does not have.
+    """
+
+    def choose(name: str, law: Any) -> Tensor:
+        if name not in trace.sites:
+            raise ReparamError(f"cannot replay: the trace has no sample site {name!r}")
+        return trace.sites[name].z
+
+    return choose
+
+
+def follow(noise: Mapping[str, Mapping[str, Tensor]]) -> Choose:
+    """A `choose` that sends each site's base noise along its law's path."""
+    return lambda name, law: law.path(noise[name])
+
+
+def describe(program: Program, params: Params) -> dict[str, Site]:
+    """The latent sites of `program`, found by one run in the middle of the base noise."""
+
+    def choose(name: str, law: Any) -> Tensor:
+        some = next(iter(params.values()))
+        middle = {"normal": 0.0, "uniform": 0.5}
+        return law.path(
+            {role: some.new_full(spec.shape, middle[spec.kind]) for role, spec in law.noise().items()}
+        )
+
+    return run(program, params, choose).latent
