@@ -1,0 +1,51 @@
+"""Procedures that are not trainings: a paper's own exact or short experiments, found by name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from reparam.errors import ReparamError
+from reparam.registry import nearest
+
+Row = tuple[int, str, float]
+
+
+class Findings(NamedTuple):
+    """What a procedure returns for one seed: rows (step, metric, value), and arrays for pictures."""
+
+    rows: list[Row]
+    arrays: dict[str, np.ndarray]
+
+
+Procedure = Callable[[Mapping[str, Any], int, torch.device], Findings]
+"""(spec, seed, device) → findings. Every random number comes from streams named by paper, experiment, seed."""
+
+_entries: dict[str, Procedure] = {}
+
+
+def procedure(name: str) -> Callable[[Procedure], Procedure]:
+    """Decorator: make the function known as the procedure `name` of its paper."""
+
+    def add(function: Procedure) -> Procedure:
+        _entries[f"{function.__module__.split('.')[-2]}/{name}"] = function
+        return function
+
+    return add
+
+
+def get(paper: str, name: str) -> Procedure:
+    """The procedure `name` of the paper; ReparamError with the nearest name when there is none."""
+    package = importlib.import_module(f"reparam.papers.{paper}")
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name != "figures":
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    known = {key.partition("/")[2]: entry for key, entry in _entries.items() if key.startswith(f"{paper}/")}
+    if name not in known:
+        raise ReparamError(f"paper {paper}: unknown procedure {name!r}{nearest(name, [*known, 'train'])}")
+    return known[name]

@@ -1,0 +1,41 @@
+"""The shape of a learner: a pure step on a state of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from reparam.noise import Noise, NoiseSpec
+from reparam.registry import Registry
+from reparam.tasks import Task
+
+Params = dict[str, Tensor]
+State = dict[str, Any]
+Metrics = dict[str, Tensor]
+
+
+class Learner(Protocol):
+    """Made from (task, method options, training options); everything below is pure."""
+
+    def __init__(self, task: Task, options: Mapping[str, Any], training: Mapping[str, Any]) -> None: ...
+
+    def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:
+        """The base noise of one step on a minibatch like `x` [B, D]."""
+        ...
+
+    def init(self, params: Params, x: Tensor) -> State:
+        """The state before the first step: nested dicts of tensors, with the parameters under "params"."""
+        ...
+
+    def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
+        """One step on the minibatch `x` [B, D], rows `index` [B] of the training set.
+
+        Metrics are scalars; "objective" is the task's value per datum, in nats.
+        """
+        ...
+
+
+registry: Registry[type[Learner]] = Registry("learner", "reparam.engine.learners")
+register = registry.register

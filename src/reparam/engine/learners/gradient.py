@@ -1,0 +1,58 @@
+"""Training by an estimated gradient of the task's program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reparam.engine import optimisers
+from reparam.engine.gradient import estimate_gradient
+from reparam.engine.learners.base import Metrics, Params, State
+from reparam.estimators import Estimator
+from reparam.noise import Noise, NoiseSpec
+from reparam.program import describe
+from reparam.tasks import Task
+
+
+class GradientLearner:
+    """Moves all parameters along the estimate of (N/B) Σ_batch ∇ value + ∇ log prior.
+
+    The scale is that of the objective on the whole training set (Kingma & Welling 2014, Eq. 8);
+    `task.sense` says whether the value is maximised (+1) or minimised (−1).
+    """
+
+    def __init__(self, task: Task, estimator: Estimator, training: Mapping[str, Any]) -> None:
+        self.task, self.estimator = task, estimator
+        self.optimiser = optimisers.make(training["optimiser"])
+
+    def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:
+        return self.estimator.noise(describe(self.task.program(x), params))
+
+    def init(self, params: Params, x: Tensor) -> State:
+        tunables, memory = self.estimator.init(describe(self.task.program(x), params))
+        return {
+            "params": params,
+            "optimiser": self.optimiser.init(params),
+            "tunables": tunables,
+            "tunable_optimiser": self.optimiser.init(tunables) if tunables else {},
+            "memory": memory,
+        }
+
+    def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
+        params = state["params"]
+        estimate = estimate_gradient(
+            self.estimator, self.task.program(x), params, noise, state["tunables"], state["memory"]
+        )
+        prior = torch.func.grad(self.task.log_prior)(params)
+        scale = self.task.sense * len(self.task.train) / x.shape[0]
+        downhill = {name: -scale * g - prior[name] for name, g in estimate.gradient.items()}
+        params, optimiser = self.optimiser.update(downhill, state["optimiser"], params)
+        after = {**state, "params": params, "optimiser": optimiser, "memory": estimate.memory}
+        if state["tunables"]:
+            after["tunables"], after["tunable_optimiser"] = self.optimiser.update(
+                estimate.tunable_gradient, state["tunable_optimiser"], state["tunables"]
+            )
+        return after, {"objective": estimate.value.mean()}
