@@ -1,0 +1,205 @@
+"""The training procedure: a cell's seeds, from initialisation to histories, surviving any kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from reparam import data, measure, tasks
+from reparam.cells import checkpoint
+from reparam.cells.procedures import Findings, Row
+from reparam.cells.progress import Progress
+from reparam.cells.runtime import software
+from reparam.cells.schedule import due_steps
+from reparam.data import binarisation
+from reparam.engine import learners, paths, replicas
+from reparam.engine.learners.base import Metrics, State
+from reparam.engine.minibatch import minibatch_indices
+from reparam.noise import Noise, draw_block, generator
+
+BLOCK = 100
+"""Steps whose noise is drawn at once; part of what makes a run what it is."""
+
+
+@dataclass
+class Outcome:
+    """What became of one seed: its findings so far, and the step at which it diverged, if it did."""
+
+    rows: list[Row] = field(default_factory=list)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    diverged: int | None = None
+
+
+class Training:
+    """One cell's training on one device: everything that its seeds share."""
+
+    def __init__(self, spec: Mapping[str, Any], device: torch.device) -> None:
+        self.spec, self.device = spec, device
+        options, training = spec["task"], spec["training"]
+        dataset = data.prepare(data.load(options["data"]), options.get("binarisation", "none"))
+        self.task = tasks.get(options["name"])(options, dataset)
+        self.task.train, self.task.test = self.task.train.to(device), self.task.test.to(device)
+        self.learner = learners.make(self.task, spec["method"], training)
+        self.batch = int(training["batch"])
+        self.steps = math.ceil(training["samples"] / self.batch)
+        self.path = paths.choose_path(device, self.steps)
+        self.replicas = replicas.replicas_for(device)
+        self.threads = torch.get_num_threads()
+        self.measurements = {
+            name: (measure.get(name), dict(options), due_steps(options.get("schedule"), self.steps))
+            for name, options in spec.get("measurements", {}).items()
+        }
+        self.evaluated = set().union({self.steps}, *(due for _, _, due in self.measurements.values()))
+        self._x = self.task.train[: self.batch].new_zeros(self.batch, self.task.train.shape[1])
+        self._specs = dict(self.learner.noise(self.initial(seed=0)["params"], self._x))
+        if self.task.binarisation == "dynamic":
+            self._specs["data"] = {"uniform": binarisation.noise(self._x)}
+        self._call: Callable[..., Any] | None = None
+
+    def axes(self, seed: int) -> tuple[str | int, ...]:
+        """The axes that name a seed's streams. The estimator is not among them: noise is common."""
+        return (self.spec["paper"], self.spec["experiment"], seed)
+
+    def initial(self, seed: int) -> State:
+        """The learner's state before the first step of this seed."""
+        params = self.task.init(generator(*self.axes(seed), "init"))
+        return self.learner.init({name: p.to(self.device) for name, p in params.items()}, self._x)
+
+    def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
+        """One pure step of one replica on raw training rows."""
+        if self.task.binarisation == "dynamic":
+            x = binarisation.binarise(x, noise["data"]["uniform"])
+        return self.learner.step(state, x, index, noise)
+
+    def call(self, *arguments: Any) -> tuple[State, Metrics]:
+        """The step for a stack of replicas, made ready on its first use."""
+        if self._call is None:
+            self._call = paths.build(replicas.lift(self.step), arguments, self.path)
+        return self._call(*arguments)
+
+    def block(self, seeds: tuple[int, ...], number: int) -> tuple[Tensor, Any]:
+        """Row indices [BLOCK, R, B] and noise (leaves [BLOCK, R, …]) of one block of steps."""
+        rows = len(self.task.train)
+        index = [minibatch_indices(self.axes(s), number * BLOCK, BLOCK, self.batch, rows) for s in seeds]
+        noise = [draw_block(self._specs, (*self.axes(s), "train", number), BLOCK, self.device) for s in seeds]
+        stacked = tree_map(lambda *leaves: torch.stack(leaves, dim=1), *noise)
+        return torch.stack(index, dim=1).to(self.device), stacked
+
+    def measure(self, state: State, replica: int, seed: int, step: int, outcome: Outcome) -> None:
+        """Take every measurement that is due at this step for one seed."""
+        params = replicas.unstack(state["params"], replica)
+        for name, (function, options, due) in self.measurements.items():
+            if step in due:
+                axes = (*self.axes(seed), "measure", name)
+                context = measure.Context(self.task, self.learner, params, axes, self.device, self.batch)
+                measured = function(context, options)
+                outcome.rows.extend((step, metric, value) for metric, value in measured.metrics.items())
+                outcome.arrays.update(measured.arrays)
+
+    def run(
+        self,
+        seeds: tuple[int, ...],
+        file: Path,
+        key: dict[str, Any],
+        progress: Progress,
+        checkpoint_seconds: float,
+    ) -> dict[int, Outcome]:
+        """Train these seeds (at most `replicas` of them) to the end, from the checkpoint if it fits."""
+        key = {**key, "seeds": list(seeds), "device": self.device.type, "torch": software()["torch"]}
+        padded = seeds + (seeds[-1],) * (self.replicas - len(seeds))
+        saved = checkpoint.load(file, key, self.device)
+        if saved is None:
+            start, objectives = 0, []
+            state = replicas.stack([self.initial(seed) for seed in padded])
+            outcomes = {seed: Outcome() for seed in seeds}
+        else:
+            start, state, objectives = saved["step"], saved["state"], list(saved["objectives"])
+            self.path, self.threads = saved["path"], saved["threads"]
+            torch.set_num_threads(self.threads)
+            outcomes = {seed: _thaw(content) for seed, content in saved["outcomes"].items()}
+            progress.resume(start * len(seeds))
+        last_save, counted = time.monotonic(), start
+        index = noise = None
+        for t in range(start, self.steps):
+            if index is None or t % BLOCK == 0:
+                index, noise = self.block(padded, t // BLOCK)
+            now = t % BLOCK
+            rows = index[now]
+            state, metrics = self.call(
+                state, self.task.train[rows], rows, tree_map(lambda leaf, now=now: leaf[now], noise)
+            )
+            objectives.append(metrics["objective"])
+            step = t + 1
+            evaluated = step in self.evaluated
+            if evaluated:
+                self._evaluate(state, metrics, objectives, step, seeds, outcomes)
+                objectives = []
+            if step % BLOCK == 0 or step == self.steps:
+                progress.advance((step - counted) * len(seeds))
+                counted = step
+            if evaluated or time.monotonic() - last_save >= checkpoint_seconds:
+                content = {
+                    "key": key,
+                    "step": step,
+                    "state": state,
+                    "objectives": objectives,
+                    "outcomes": {seed: _freeze(outcome) for seed, outcome in outcomes.items()},
+                    "path": self.path,
+                    "threads": self.threads,
+                }
+                checkpoint.save(file, content)
+                last_save = time.monotonic()
+            if all(outcome.diverged is not None for outcome in outcomes.values()):
+                break
+        return outcomes
+
+    def _evaluate(
+        self,
+        state: State,
+        metrics: Metrics,
+        objectives: list[Tensor],
+        step: int,
+        seeds: tuple[int, ...],
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        readings = torch.stack(objectives).cpu()
+        for replica, seed in enumerate(seeds):
+            outcome, own = outcomes[seed], readings[:, replica]
+            if outcome.diverged is not None:
+                continue
+            outcome.rows.append((step, "samples_seen", float(step * self.batch)))
+            if "evaluations" in metrics:
+                each = metrics["evaluations"][replica].item()
+                outcome.rows.append((step, "evaluations", each * step))
+            outcome.rows.append((step, "objective", own.double().mean().item()))
+            bad = (~own.isfinite()).nonzero()
+            finite = all(p[replica].isfinite().all() for p in state["params"].values())
+            if len(bad) or not finite:
+                outcome.diverged = step - len(own) + int(bad[0]) + 1 if len(bad) else step
+                continue
+            self.measure(state, replica, seed, step, outcome)
+
+
+def _freeze(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as a checkpoint holds it."""
+    arrays = {name: torch.from_numpy(array) for name, array in outcome.arrays.items()}
+    return {"rows": outcome.rows, "arrays": arrays, "diverged": outcome.diverged}
+
+
+def _thaw(content: Mapping[str, Any]) -> Outcome:
+    arrays = {name: tensor.cpu().numpy() for name, tensor in content["arrays"].items()}
+    return Outcome([tuple(row) for row in content["rows"]], arrays, content["diverged"])
+
+
+def findings(outcome: Outcome) -> Findings:
+    """The rows and arrays of a finished seed."""
+    return Findings(outcome.rows, outcome.arrays)
