@@ -1,1 +1,77 @@
+"""Tasks: data, model and objective program, found by name."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from reparam.errors import ReparamError
+from reparam.program import Params, Program
+from reparam.registry import Registry, nearest
+
+Options = TypeVar("Options")
+
+
+class Task(Protocol):
+    """What the engine must know of a task. Values are in nats per datum.
+
+    Latent-variable models also offer the laws `encode(params, x)`, `decode(params, z)` and
+    `prior(z_like)`, and `log_joint(params, x, z)`: log p(x, z) in the plate's shape.
+    """
+
+    sense: float
+    """+1: the program's value is maximised; −1: it is minimised."""
+    train: Tensor
+    test: Tensor
+    binarisation: str
+    """`dynamic` asks the step to binarise each minibatch from uniform noise; else data come ready."""
+
+    def init(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """The parameters before training, in groups by the part of their name before the first dot."""
+        ...
+
+    def program(self, x: Tensor) -> Program:
+        """The objective's term of each datum of x [B, D], as a program with value [B]."""
+        ...
+
+    def log_prior(self, params: Params) -> Tensor:
+        """log p(weights), shape (); the full objective is (N / B) Σ value + log_prior."""
+        ...
+
+
+registry: Registry[type] = Registry("task", "reparam.tasks")
+register = registry.register
+
+
+def get(name: str) -> Any:
+    """The task class registered as `name`, built from (options, data set); ReparamError if unknown."""
+    return registry.get(name)
+
+
+def read_options(kind: type[Options], given: Mapping[str, Any]) -> Options:
+    """The options dataclass `kind` filled from an experiment's `task`; `name` belongs to the registry.
+
+    Raises ReparamError for an unknown option, with the nearest known one.
+    """
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    values = {key: value for key, value in given.items() if key != "name"}
+    for key in values:
+        if key not in known:
+            raise ReparamError(f"task {given.get('name')!r} has no option {key!r}{nearest(key, known)}")
+    return kind(**values)
+
+
+def require(option: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Raise ReparamError unless the value of a task's option is one of `allowed`."""
+    if value not in allowed:
+        raise ReparamError(f"task: {option} is {value!r}; use one of {', '.join(allowed)}")
+
+
+def require_count(option: str, value: Any) -> None:
+    """Raise ReparamError unless the value of a task's option is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ReparamError(f"task: {option} is {value!r}; give a whole number of at least 1")
