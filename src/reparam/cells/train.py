@@ -20,11 +20,10 @@ from reparam.cells.procedures import Findings, Row
 from reparam.cells.progress import Progress
 from reparam.cells.runtime import software
 from reparam.cells.schedule import due_steps
-from reparam.data import binarisation
 from reparam.engine import learners, paths, replicas
 from reparam.engine.learners.base import Metrics, State
 from reparam.engine.minibatch import minibatch_indices
-from reparam.noise import Noise, draw_block, generator
+from reparam.noise import Noise, NoiseSpec, draw_block, generator
 
 BLOCK = 100
 """Steps whose noise is drawn at once; part of what makes a run what it is."""
@@ -62,7 +61,7 @@ class Training:
         self._x = self.task.train[: self.batch].new_zeros(self.batch, self.task.train.shape[1])
         self._specs = dict(self.learner.noise(self.initial(seed=0)["params"], self._x))
         if self.task.binarisation == "dynamic":
-            self._specs["data"] = {"uniform": binarisation.noise(self._x)}
+            self._specs["data"] = {"uniform": NoiseSpec("uniform", tuple(self._x.shape))}
         self._call: Callable[..., Any] | None = None
 
     def axes(self, seed: int) -> tuple[str | int, ...]:
@@ -77,7 +76,7 @@ class Training:
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
         """One pure step of one replica on raw training rows."""
         if self.task.binarisation == "dynamic":
-            x = binarisation.binarise(x, noise["data"]["uniform"])
+            x = data.binarise(x, noise["data"]["uniform"])
         return self.learner.step(state, x, index, noise)
 
     def call(self, *arguments: Any) -> tuple[State, Metrics]:

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reparam.data import binarisation
+from reparam import data
 from reparam.engine.gradient import estimate_gradient
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.engine.minibatch import minibatch_indices
 from reparam.errors import ReparamError
 from reparam.measure.base import Context, Measured, register
-from reparam.noise import draw_block
+from reparam.noise import NoiseSpec, draw_block
 from reparam.program import describe
 
 
@@ -48,9 +48,9 @@ def gradient_variance(context: Context, options: Mapping[str, Any]) -> Measured:
     index = minibatch_indices(context.axes, 0, minibatches, batch, len(task.train))
     x = task.train[index.to(task.train.device)]
     if task.binarisation == "dynamic":
-        specs = {"data": {"uniform": binarisation.noise(x[0])}}
+        specs = {"data": {"uniform": NoiseSpec("uniform", tuple(x.shape[1:]))}}
         pixels = draw_block(specs, context.axes, minibatches, context.device)
-        x = binarisation.binarise(x, pixels["data"]["uniform"])
+        x = data.binarise(x, pixels["data"]["uniform"])
     sites = describe(task.program(x[0]), params)
     estimator = learner.estimator
     noise = draw_block(estimator.noise(sites), context.axes, draws, context.device)
@@ -66,8 +66,8 @@ def gradient_variance(context: Context, options: Mapping[str, Any]) -> Measured:
     for group in sorted({name.partition(".")[0] for name in params}):
         members = [name for name in params if name.partition(".")[0] == group]
         gradients = torch.stack([torch.cat([g[n].flatten(1) for n in members], dim=1) for g in stacked])
-        data, spread = split_variance(gradients.double())
-        metrics[f"gradient_variance/{group}/data"] = data.item()
-        metrics[f"gradient_variance/{group}/noise"] = spread.item()
+        across, within = split_variance(gradients.double())
+        metrics[f"gradient_variance/{group}/data"] = across.item()
+        metrics[f"gradient_variance/{group}/noise"] = within.item()
         metrics[f"gradient_norm/{group}"] = gradients.double().mean(dim=(0, 1)).square().sum().item()
     return Measured(metrics, {})

@@ -1,0 +1,56 @@
+"""Every optimiser against torch.optim, step by step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reparam.engine import optimisers
+from reparam.errors import ReparamError
+
+PAIRS = [
+    ({"name": "sgd", "rate": 0.1, "momentum": 0.9}, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 1e-12),
+    (
+        {"name": "adagrad", "rate": 0.1, "eps": 1e-20},
+        lambda p: torch.optim.Adagrad(p, lr=0.1, eps=1e-10),
+        1e-7,
+    ),
+    ({"name": "rmsprop", "rate": 0.01}, lambda p: torch.optim.RMSprop(p, lr=0.01), 1e-12),
+    ({"name": "adam", "rate": 0.05}, lambda p: torch.optim.Adam(p, lr=0.05), 1e-12),
+]
+
+
+@pytest.mark.parametrize(("options", "reference", "tolerance"), PAIRS, ids=[p[0]["name"] for p in PAIRS])
+def test_twenty_steps_equal_torch(options: dict, reference, tolerance: float) -> None:
+    source = torch.Generator().manual_seed(0)
+    start = torch.randn(6, generator=source, dtype=torch.float64)
+    theirs = start.clone().requires_grad_()
+    torch_optimiser = reference([theirs])
+    ours, params = optimisers.make(options), {"p": start}
+    state = ours.init(params)
+    for _ in range(20):
+        gradient = torch.randn(6, generator=source, dtype=torch.float64)
+        theirs.grad = gradient.clone()
+        torch_optimiser.step()
+        params, state = ours.update({"p": gradient}, state, params)
+    torch.testing.assert_close(params["p"], theirs.detach(), rtol=tolerance, atol=tolerance)
+
+
+def test_the_first_steps_of_adagrad_only_accumulate() -> None:
+    optimiser = optimisers.make({"name": "adagrad", "rate": 0.1, "warmup": 3})
+    params = {"p": torch.ones(1)}
+    state = optimiser.init(params)
+    path = []
+    for _ in range(5):
+        params, state = optimiser.update({"p": torch.full((1,), 2.0)}, state, params)
+        path.append(params["p"].item())
+    assert path[:3] == [1.0, 1.0, 1.0]
+    assert path[3] == pytest.approx(1 - 0.1 * 2 / 16**0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"name": "adm"}, "'adam'"), ({"name": "sgd", "rat": 1}, "'rate'")]
+)
+def test_misspelt_options_name_the_nearest(options: dict, message: str) -> None:
+    with pytest.raises(ReparamError, match=message):
+        optimisers.make(options)

@@ -1,0 +1,162 @@
+"""The contract of every estimator: unbiased per coordinate against exact oracles, per datum, compiled = eager.
+
+A new estimator is tested by existing: CONFIGURATIONS is checked to name every registered one.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from problems import PROBLEMS
+from scipy.stats import norm
+
+from reparam import estimators
+from reparam.engine.gradient import estimate_gradient
+from reparam.engine.paths import build
+from reparam.noise import draw_block
+from reparam.program import describe
+
+CONFIGURATIONS = [
+    ("pathwise", {}, {"Normal"}),
+    ("pathwise", {"samples": 3}, {"Normal"}),
+    ("score_function", {}, {"Normal", "Bernoulli"}),
+    ("score_function", {"samples": 2}, {"Normal", "Bernoulli"}),
+    ("score_function", {"baseline": "moving_average"}, {"Normal", "Bernoulli"}),
+    ("score_function", {"baseline": "leave_one_out", "samples": 3}, {"Normal", "Bernoulli"}),
+    ("exact", {}, {"Bernoulli"}),
+]
+CASES = [
+    pytest.param(name, options, key, id=f"{name}-{'-'.join(map(str, options.values()))}-{key}")
+    for name, options, laws in CONFIGURATIONS
+    for key, problem in PROBLEMS.items()
+    if problem.laws <= laws
+]
+DRAWS = 40_000
+FALSE_ALARM = 1e-4
+"""Probability that a right estimator fails one test of all its coordinates (Bonferroni)."""
+
+
+def test_every_estimator_is_configured() -> None:
+    assert {name for name, _, _ in CONFIGURATIONS} == set(estimators.names())
+
+
+def estimates(name: str, options: dict, key: str, draws: int = DRAWS) -> dict[str, torch.Tensor]:
+    """Gradient estimates [draws, *parameter] of a problem, one after another where memory is kept."""
+    problem, estimator = PROBLEMS[key], estimators.make(name, options)
+    sites = describe(problem.program, problem.params)
+    noise = draw_block(estimator.noise(sites), ("contract", name, key), draws)
+    tunables, memory = estimator.init(sites)
+
+    def one(noise, memory):
+        return estimate_gradient(estimator, problem.program, problem.params, noise, tunables, memory)
+
+    if memory:  # let the averages settle on draws of their own, then hold them
+        settling = draw_block(estimator.noise(sites), ("contract", "settle"), 50)
+        for step in range(50):
+            memory = one(pick(settling, step), memory).memory
+    if not noise:
+        single = one({}, memory).gradient
+        return {name: entry.unsqueeze(0) for name, entry in single.items()}
+    return torch.vmap(lambda draw: one(draw, memory).gradient)(noise)
+
+
+def pick(noise: dict, step: int) -> dict:
+    return {site: {role: draws[step] for role, draws in roles.items()} for site, roles in noise.items()}
+
+
+@pytest.mark.parametrize(("name", "options", "key"), CASES)
+def test_mean_is_the_exact_gradient_per_coordinate(name: str, options: dict, key: str) -> None:
+    exact = PROBLEMS[key].exact()
+    found = estimates(name, options, key)
+    coordinates = sum(entry.numel() for entry in exact.values())
+    bound = norm.isf(FALSE_ALARM / 2 / coordinates)
+    for parameter, truth in exact.items():
+        mean, draws = found[parameter].double().mean(0), len(found[parameter])
+        tolerance = 1e-5 * (1 + truth.abs())
+        if draws > 1:
+            tolerance = tolerance + bound * found[parameter].double().std(0) / draws**0.5
+        assert ((mean - truth).abs() <= tolerance).all(), (parameter, mean, truth)
+
+
+OWN = {"bits_one_layer": "logits", "normal_one_layer": "loc"}
+"""Problems with a parameter per datum, and which it is."""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "key"), [case for case in CASES if case.values[2] in OWN and case.values[0] != "exact"]
+)
+def test_a_datum_does_not_see_the_noise_of_another(name: str, options: dict, key: str) -> None:
+    """Changing the noise of the last datum leaves the first datum's own parameters' gradient alone."""
+    own, problem, estimator = OWN[key], PROBLEMS[key], estimators.make(name, options)
+    sites = describe(problem.program, problem.params)
+    noise = pick(draw_block(estimator.noise(sites), ("plate", key), 1), 0)
+    other = {s: {r: n.clone() for r, n in roles.items()} for s, roles in noise.items()}
+    for roles in other.values():
+        for role, draws in roles.items():
+            roles[role] = torch.cat([draws[:, :1], 1 - draws[:, 1:]], dim=1)
+    tunables, memory = estimator.init(sites)
+    first, second = (
+        estimate_gradient(estimator, problem.program, problem.params, n, tunables, memory).gradient[own]
+        for n in (noise, other)
+    )
+    assert torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], second[1])
+
+
+def test_evaluations_count_the_runs_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `vmap` replaced by a loop, an estimate runs the program as often as it says, exactly."""
+
+    def loop(function, in_dims=0):
+        def mapped(tree):
+            length = len(torch.utils._pytree.tree_leaves(tree)[0])
+            outputs = [
+                function(torch.utils._pytree.tree_map(lambda x, i=i: x[i], tree)) for i in range(length)
+            ]
+            return torch.utils._pytree.tree_map(lambda *x: torch.stack(x), *outputs)
+
+        return mapped
+
+    monkeypatch.setattr(torch, "vmap", loop)
+    for label, options, laws in CONFIGURATIONS:
+        key = "bits_one_layer" if "Bernoulli" in laws else "normal_one_layer"
+        problem, estimator, runs = PROBLEMS[key], estimators.make(label, options), []
+
+        def counted(params, sample, problem=problem, runs=runs):
+            runs.append(1)
+            return problem.program(params, sample)
+
+        sites = describe(problem.program, problem.params)
+        block = draw_block(estimator.noise(sites), ("count",), 1)
+        tunables, memory = estimator.init(sites)
+        found = estimate_gradient(estimator, counted, problem.params, pick(block, 0), tunables, memory)
+        looking_up_sites = 1 if label == "exact" else 0
+        assert len(runs) - looking_up_sites == found.evaluations, label
+
+
+def test_traced_and_compiled_gradients_equal_eager() -> None:
+    """One graph with every estimator on every problem, in float32; compiled code may reorder sums."""
+    problems = []
+    for name, options, laws in CONFIGURATIONS:
+        for key, problem in PROBLEMS.items():
+            if problem.laws <= laws and key != "normal_two_layers":
+                estimator = estimators.make(name, options)
+                sites = describe(problem.program, problem.params)
+                noise = draw_block(estimator.noise(sites), ("compile", key), 2)
+                problems.append((estimator, problem, noise, *estimator.init(sites)))
+
+    def gradients(params, noises):
+        return [
+            torch.vmap(
+                lambda n, e=e, p=p, own=own, t=t, m=m: estimate_gradient(e, p.program, own, n, t, m).gradient
+            )(noise)
+            if noise
+            else estimate_gradient(e, p.program, own, {}, t, m).gradient
+            for (e, p, _, t, m), own, noise in zip(problems, params, noises, strict=True)
+        ]
+
+    arguments = ([p.params for _, p, _, _, _ in problems], [n for _, _, n, _, _ in problems])
+    eager = gradients(*arguments)
+    for path in ("traced", "compiled"):
+        other = build(gradients, arguments, path)(*arguments)
+        torch.testing.assert_close(other, eager, rtol=1e-4, atol=1e-5)
+        assert any(g.abs().max() > 0.1 for g in other[0].values())
