@@ -56,7 +56,7 @@ def leapfrog(
     return z, momentum + 0.5 * step * slope(z)
 
 
-def adapt(step_size: Tensor, acceptance: Tensor, target: float = 0.9, rate: float = 0.1) -> Tensor:
+def adapt(step_size: Tensor, acceptance: Tensor, target: float = 0.9, rate: float = 0.3) -> Tensor:
     """The step size after seeing `acceptance`: grows above the target, shrinks below it.
 
     log step ← log step + rate · (acceptance − target), per chain or for one step size shared by all

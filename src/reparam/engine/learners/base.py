@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from reparam.errors import ReparamError
 from reparam.noise import Noise, NoiseSpec
-from reparam.registry import Registry
+from reparam.registry import Registry, nearest
 from reparam.tasks import Task
 
 Params = dict[str, Tensor]
@@ -39,3 +40,12 @@ class Learner(Protocol):
 
 registry: Registry[type[Learner]] = Registry("learner", "reparam.engine.learners")
 register = registry.register
+
+
+def read_options(learner: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a learner over their defaults; ReparamError for an unknown one."""
+    for option in given:
+        if option not in defaults:
+            hint = nearest(option, defaults) if defaults else "; it has none"
+            raise ReparamError(f"{learner} has no option {option!r}{hint}")
+    return {**defaults, **given}

@@ -1,0 +1,126 @@
+"""The two learners that follow no gradient of the bound."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from reparam import tasks
+from reparam.engine import learners, paths
+from reparam.errors import ReparamError
+from reparam.noise import draw, draw_block, generator
+
+ROWS, BATCH = 12, 4
+SGD = {"optimiser": {"name": "sgd", "rate": 0.01}}
+ADAGRAD = {"optimiser": {"name": "adagrad", "rate": 0.05}}
+
+
+def vae(**options: object) -> object:
+    train = (draw("uniform", (ROWS, 6), generator("test", "learners")) < 0.4).float()
+    data = SimpleNamespace(name="tiny", train=train, test=train, shape=(2, 3))
+    given = {"name": "gaussian_vae", "data": "tiny", "hidden": 5, "latent": 2, "kl": "sampled", **options}
+    return tasks.get("gaussian_vae")(given, data)
+
+
+def setting(method: str, training: dict[str, object], **options: object) -> tuple[object, dict, tuple]:
+    """A learner, its state, and the arguments (x, index, noise) of its first step."""
+    task = vae(**options)
+    params = {n: 50 * p for n, p in task.init(generator("test", "learners", "init")).items()}
+    learner = learners.make(task, {"name": method, "options": {}}, training)
+    index = torch.tensor([7, 0, 3, 11])
+    x = task.train[index]
+    noise = draw_block(learner.noise(params, x), ("test", "learners", "noise"), 1)
+    noise = {site: {role: value[0] for role, value in roles.items()} for site, roles in noise.items()}
+    return learner, learner.init(params, x), (x, index, noise)
+
+
+def test_wake_phase_is_the_decoder_part_of_the_pathwise_gradient() -> None:
+    """Same code, same noise: the decoder's step is that of AEVB; the encoder's is not."""
+    after = {}
+    for method in ("wake_sleep", "pathwise"):
+        learner, state, arguments = setting(method, SGD)
+        after[method] = learner.step(state, *arguments)[0]["params"]
+    for name, value in after["wake_sleep"].items():
+        same = torch.allclose(value, after["pathwise"][name], atol=1e-6)
+        assert same == name.startswith("decoder."), name
+
+
+def test_sleep_phase_climbs_log_q_of_the_dreamed_pairs() -> None:
+    learner, state, (x, index, noise) = setting("wake_sleep", SGD)
+    task, before = learner.task, state["params"]
+    params = {n: p.clone().requires_grad_() for n, p in before.items()}
+    z = noise["dreamed_z"]["normal"]
+    probabilities = torch.sigmoid(task.decode(before, z).logits)
+    dream = (noise["dreamed_x"]["uniform"] > 1 - probabilities).float()
+    q = task.encode(params, dream)
+    log_q = torch.distributions.Normal(q.loc, q.scale).log_prob(z).sum()
+    objective = ROWS / BATCH * log_q + task.log_prior(params)
+    objective.backward()
+    after = learner.step(state, x, index, noise)[0]["params"]
+    for name in before:
+        if name.startswith("encoder."):
+            torch.testing.assert_close(after[name], before[name] + 0.01 * params[name].grad)
+
+
+def test_mcem_moves_the_minibatch_s_chains_and_the_decoder_only() -> None:
+    learner, state, (x, index, noise) = setting("mcem", ADAGRAD)
+    after, metrics = learner.step(state, x, index, noise)
+    moved = (after["chains"] != state["chains"]).any(1)
+    assert set(moved.nonzero().flatten().tolist()) <= set(index.tolist()) and moved.any()
+    for name, value in state["params"].items():
+        assert torch.equal(after["params"][name], value) == name.startswith("encoder.")
+    assert after["optimiser"]["count"] == 5
+    assert 0 <= metrics["acceptance"] <= 1
+
+
+def test_mcem_raises_the_marginal_likelihood_and_reaches_its_acceptance() -> None:
+    """Log p(x) by quadrature on a grid over the two codes, before and after 300 steps."""
+    learner, state, _ = setting("mcem", ADAGRAD, weight_prior=False)
+    task = learner.task
+    axis = torch.linspace(-5, 5, 61)
+    grid = torch.cartesian_prod(axis, axis)
+
+    def log_likelihood(params: dict[str, torch.Tensor]) -> torch.Tensor:
+        joint = task.log_joint(params, task.train[:, None], grid)
+        return (torch.logsumexp(joint, -1) + 2 * (axis[1] - axis[0]).log()).mean()
+
+    start, seen = log_likelihood(state["params"]), []
+    specs = learner.noise(state["params"], task.train[:BATCH])
+    block = draw_block(specs, ("test", "learners", "run"), 300)
+    for i in range(300):
+        index = (torch.arange(BATCH) + i * BATCH) % ROWS
+        noise = {site: {role: value[i] for role, value in roles.items()} for site, roles in block.items()}
+        state, metrics = learner.step(state, task.train[index], index, noise)
+        seen.append(metrics["acceptance"])
+    assert log_likelihood(state["params"]) > start + 0.5
+    assert abs(torch.stack(seen[150:]).mean() - 0.9) < 0.03
+
+
+@pytest.mark.parametrize("method", ["wake_sleep", "mcem"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_traced_step_equals_the_plain_one(method: str, likelihood: str) -> None:
+    learner, state, arguments = setting(method, ADAGRAD, likelihood=likelihood)
+    plain, _ = learner.step(state, *arguments)
+    traced, _ = paths.build(lambda *given: learner.step(*given), (state, *arguments), "traced")(
+        state, *arguments
+    )
+    for name, value in plain["params"].items():
+        torch.testing.assert_close(traced["params"][name], value)
+
+
+@pytest.mark.parametrize("method", ["wake_sleep", "mcem"])
+def test_replicas_in_a_stack_equal_single_ones(method: str) -> None:
+    learner, state, (x, index, noise) = setting(method, ADAGRAD)
+    other = {site: {role: 1 - value for role, value in roles.items()} for site, roles in noise.items()}
+    both = [(state, x, index, noise), (state, x.flip(0), index.flip(0), other)]
+    stacked = torch.utils._pytree.tree_map(lambda *leaves: torch.stack(leaves), *both)
+    after, _ = torch.vmap(learner.step)(*stacked)
+    for i, arguments in enumerate(both):
+        single, _ = learner.step(*arguments)
+        for name, value in single["params"].items():
+            torch.testing.assert_close(after["params"][name][i], value)
+
+
+def test_unknown_options_are_named() -> None:
+    with pytest.raises(ReparamError, match="did you mean 'leapfrogs'"):
+        learners.make(vae(), {"name": "mcem", "options": {"leapfrog": 3}}, SGD)
