@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from problems import PROBLEMS
 from scipy.stats import norm
 
 from reparam import estimators
 from reparam.engine.gradient import estimate_gradient
 from reparam.engine.paths import build
+from reparam.measure.oracle_checks import CONFIGURATIONS
+from reparam.measure.problems import PROBLEMS
 from reparam.noise import draw_block
 from reparam.program import describe
 
-CONFIGURATIONS = [
-    ("pathwise", {}, {"Normal"}),
-    ("pathwise", {"samples": 3}, {"Normal"}),
-    ("score_function", {}, {"Normal", "Bernoulli"}),
-    ("score_function", {"samples": 2}, {"Normal", "Bernoulli"}),
-    ("score_function", {"baseline": "moving_average"}, {"Normal", "Bernoulli"}),
-    ("score_function", {"baseline": "leave_one_out", "samples": 3}, {"Normal", "Bernoulli"}),
-    ("exact", {}, {"Bernoulli"}),
-]
 CASES = [
     pytest.param(name, options, key, id=f"{name}-{'-'.join(map(str, options.values()))}-{key}")
     for name, options, laws in CONFIGURATIONS

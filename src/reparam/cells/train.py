@@ -77,7 +77,8 @@ class Training:
         """One pure step of one replica on raw training rows."""
         if self.task.binarisation == "dynamic":
             x = data.binarise(x, noise["data"]["uniform"])
-        return self.learner.step(state, x, index, noise)
+        sites = {name: draws for name, draws in noise.items() if name != "data"}
+        return self.learner.step(state, x, index, sites)
 
     def call(self, *arguments: Any) -> tuple[State, Metrics]:
         """The step for a stack of replicas, made ready on its first use."""

@@ -10,12 +10,15 @@ from torch import Tensor
 
 from reparam.distributions import Bernoulli, Normal
 from reparam.oracles import enumeration, quadrature
+from reparam.program import Params, Program, Sample
 
 
 class Problem(NamedTuple):
-    program: Callable
+    """A program, where to look at it, and the oracle that knows its expectation."""
+
+    program: Program
     params: dict[str, Tensor]
-    expectation: Callable
+    expectation: Callable[[Program, Params], Tensor]
     laws: frozenset[str]
 
     def exact(self) -> dict[str, Tensor]:
@@ -31,35 +34,35 @@ def _params(**shapes: tuple[int, ...]) -> dict[str, Tensor]:
     return {name: torch.randn(shape, generator=source) for name, shape in shapes.items()}
 
 
-def bits_one_layer(params, sample):
+def bits_one_layer(params: Params, sample: Sample) -> Tensor:
     """Two data, three bits; the value depends on the parameters directly, too."""
     z = sample("z", Bernoulli(logits=params["logits"]))
     weighted = (z * params["weights"]).sum(-1)
     return (weighted - 0.3).square() + 0.1 * params["logits"].sum(-1)
 
 
-def bits_two_layers(params, sample):
+def bits_two_layers(params: Params, sample: Sample) -> Tensor:
     """Two data; two bits above two bits."""
     top = sample("top", Bernoulli(logits=params["top"]))
     low = sample("low", Bernoulli(logits=params["low"] + (top * params["link"]).flip(-1)))
     return ((low - 0.4) * params["weights"]).sum(-1).square() + (top * low).sum(-1)
 
 
-def bits_shared(params, sample):
+def bits_shared(params: Params, sample: Sample) -> Tensor:
     """Two bits shared by three data, one local bit each."""
     shared = sample("shared", Bernoulli(logits=params["shared"], event_dims=1))
     local = sample("local", Bernoulli(logits=params["local"]))
     return ((local.sum(-1) - params["targets"]) * (0.5 + shared.sum())).square()
 
 
-def normal_one_layer(params, sample):
+def normal_one_layer(params: Params, sample: Sample) -> Tensor:
     """Two data, two latent dimensions."""
     law = Normal(params["loc"], params["log_scale"].exp())
     z = sample("z", law)
     return (z * params["weights"]).sum(-1).square() - law.kl(Normal(torch.zeros(2), torch.ones(2)))
 
 
-def normal_two_layers(params, sample):
+def normal_two_layers(params: Params, sample: Sample) -> Tensor:
     """Two data; one dimension above one."""
     top = sample("top", Normal(params["top"], torch.full((2, 1), 0.7)))
     low = sample("low", Normal(params["low"] + params["link"] * top, (0.2 * params["log_scale"]).exp()))

@@ -1,0 +1,72 @@
+"""The checks that come before any training: every estimator's mean gradient against exact oracles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from scipy.stats import norm
+
+from reparam import estimators
+from reparam.engine.gradient import estimate_gradient
+from reparam.errors import ReparamError
+from reparam.measure.problems import PROBLEMS, Problem
+from reparam.noise import draw_block
+from reparam.program import describe
+
+CONFIGURATIONS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("pathwise", {}, {"Normal"}),
+    ("pathwise", {"samples": 3}, {"Normal"}),
+    ("score_function", {}, {"Normal", "Bernoulli"}),
+    ("score_function", {"samples": 2}, {"Normal", "Bernoulli"}),
+    ("score_function", {"baseline": "moving_average"}, {"Normal", "Bernoulli"}),
+    ("score_function", {"baseline": "leave_one_out", "samples": 3}, {"Normal", "Bernoulli"}),
+    ("exact", {}, {"Bernoulli"}),
+]
+"""Estimator, options, laws it applies to. A registered estimator that is missing here fails the tests."""
+FALSE_ALARM = 1e-6
+"""Probability that a right estimator fails one check of all coordinates of a problem (Bonferroni)."""
+ROUNDING = 1e-5
+
+
+def check(name: str, options: dict[str, Any], problem: Problem, draws: int) -> dict[str, Any]:
+    """Largest deviation from the exact gradient over all coordinates, in its own bound's units."""
+    estimator = estimators.make(name, options)
+    sites = describe(problem.program, problem.params)
+    noise = draw_block(estimator.noise(sites), ("oracle", name), draws)
+    tunables, memory = estimator.init(sites)
+
+    def one(noise: Any) -> dict[str, torch.Tensor]:
+        found = estimate_gradient(estimator, problem.program, problem.params, noise, tunables, memory)
+        return found.gradient
+
+    found = torch.vmap(one)(noise) if noise else {k: v.unsqueeze(0) for k, v in one({}).items()}
+    exact = problem.exact()
+    bound = float(norm.isf(FALSE_ALARM / 2 / sum(entry.numel() for entry in exact.values())))
+    largest = 0.0
+    for parameter, truth in exact.items():
+        estimates = found[parameter].double()
+        error = estimates.std(0) / len(estimates) ** 0.5 if len(estimates) > 1 else 0.0
+        tolerance = bound * error + ROUNDING * (1 + truth.abs())
+        largest = max(largest, ((estimates.mean(0) - truth).abs() / tolerance).max().item())
+    return {"estimator": name, "options": options, "deviation": largest, "draws": len(found[parameter])}
+
+
+def run(draws: int = 20_000) -> list[dict[str, Any]]:
+    """Check every estimator on every problem it applies to; a deviation of 1 is the bound.
+
+    Raises ReparamError naming the first estimator whose mean is not the exact gradient: nothing should
+    be trained with it.
+    """
+    checks = []
+    for name, options, laws in CONFIGURATIONS:
+        for title, problem in PROBLEMS.items():
+            if problem.laws <= laws:
+                found = {"problem": title, **check(name, options, problem, draws)}
+                checks.append(found)
+                if not found["deviation"] <= 1:
+                    raise ReparamError(
+                        f"oracle check failed: {name} {options} on {title} is off its exact gradient by "
+                        f"{found['deviation']:.3g} times the bound; mend the estimator before training"
+                    )
+    return checks
