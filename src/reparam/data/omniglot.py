@@ -35,7 +35,8 @@ def area_average(ink: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The share of ink in each of 28×28 cells of 3.75×3.75 source pixels, times 255, rounded.
 
     [N, 105, 105] in, [N, 28, 28] out. Cell edges fall on quarters of a pixel, so the covered area is
-    counted in whole sixteenths (225 make a cell), exactly. 255/225 n is never half-way between integers.
+    counted exactly, in sixteenths of a pixel (225 make a cell). 255/225 n is never half-way between
+    integers: rounding has no ties.
     """
     edges = np.arange(REDUCED + 1) * (ORIGINAL * 4 // REDUCED)
     pixels = np.arange(ORIGINAL) * 4

@@ -94,7 +94,9 @@ def _locate(name: str, source: Source) -> tuple[Path, tuple[File, ...]]:
         layout = source.layouts[-1]
         if source.package is not None:
             files = ", ".join(file.path for file in layout)
-            raise ReparamError(f"data set {name!r}: the package {source.package!r} lacks {files}; reinstall it")
+            raise ReparamError(
+                f"data set {name!r}: the package {source.package!r} lacks {files}; reinstall it"
+            )
         _download(name, [file for file in layout if not (root / file.path).is_file()], root)
     for file in layout:
         _verify(root / file.path, file.checksum)
@@ -116,7 +118,9 @@ def _hash(path: Path, algorithm: str) -> str:
 
 
 def _corrupt(what: str, how: str) -> ReparamError:
-    return ReparamError(f"{what} is corrupt and not used: {how}; replace it, or delete it to have it downloaded")
+    return ReparamError(
+        f"{what} is corrupt and not used: {how}; replace it, or delete it to have it downloaded"
+    )
 
 
 def _decode(name: str, source: Source, root: Path, layout: tuple[File, ...]) -> Arrays:
