@@ -103,7 +103,9 @@ def test_harmonic_estimate_degrades_with_the_dimension() -> None:
     for latent in (2, 10):
         oracle, x, log_joint = model(latent)
         fit, fresh = (exact_samples(oracle, x, 50, name) for name in ("fit", "fresh"))
-        errors[latent] = (likelihood.harmonic(log_joint, fit, fresh) - truth(oracle, x)).square().mean().sqrt()
+        errors[latent] = (
+            (likelihood.harmonic(log_joint, fit, fresh) - truth(oracle, x)).square().mean().sqrt()
+        )
     assert errors[2] < 0.1
     assert errors[10] > 2 * errors[2]
 

@@ -130,9 +130,7 @@ def posterior_samples(
     return PosteriorSamples(torch.stack(kept), torch.stack(acceptances).mean(0))
 
 
-def best_of_prior(
-    log_joint: LogJoint, like: Tensor, candidates: int, generator: torch.Generator
-) -> Tensor:
+def best_of_prior(log_joint: LogJoint, like: Tensor, candidates: int, generator: torch.Generator) -> Tensor:
     """For each datum the one of `candidates` draws of N(0, I) with the largest log p(x, z): [M, D] as `like`.
 
     A start for the chains that needs no encoder and is the same for every learner.

@@ -13,11 +13,12 @@ from reparam.measure import likelihood
 from reparam.measure.base import Context, Measured, register
 from reparam.measure.rows import rows
 from reparam.noise import generator
+from reparam.tasks import latent_variable
 
 ELEMENTS = 2**23
 """Pixels decoded at a time by the importance-weighted estimate: bounds the memory at any K."""
 INFLATION = 1.5
-"""A Gaussian fitted to posterior samples is widened, for a proposal must not have lighter tails than its target."""
+"""The fitted Gaussian is widened: a proposal must not have lighter tails than its target."""
 
 
 @register("likelihood")
@@ -34,19 +35,20 @@ def marginal_likelihood(context: Context, options: Mapping[str, Any]) -> Measure
     Metrics: log_likelihood_iw/<split> and effective_samples/<split> (of the weights), log_likelihood_hmc/
     <split> and hmc_acceptance/<split>. Raises ReparamError for `hmc` on more than 3 dimensions.
     """
-    methods = options["methods"]
+    task = latent_variable(context.task, "likelihood")
+    methods, by_hmc = options["methods"], options.get("proposal", "encoder") == "hmc"
     metrics: dict[str, float] = {}
     for split in ("train", "test"):
         x = rows(context, split, options["points"])
         source = generator(*context.axes, split, device=context.device)
-        log_joint = partial(context.task.log_joint, context.params, x)
-        encoder = context.task.encode(context.params, x)
+        log_joint = partial(task.log_joint, context.params, x)
+        encoder = task.encode(context.params, x)
         proposal: likelihood.Proposal = encoder
-        if "hmc" in methods or options.get("proposal", "encoder") == "hmc":
+        if "hmc" in methods or by_hmc:
             z, acceptance = _posterior(log_joint, encoder.loc, options, source)
             metrics[f"hmc_acceptance/{split}"] = acceptance.mean().item()
             half = len(z) // 2
-            if options.get("proposal", "encoder") == "hmc":
+            if by_hmc:
                 proposal = likelihood.FittedGaussian.fit(z, INFLATION)
             if "hmc" in methods:
                 harmonic = likelihood.harmonic(log_joint, z[:half], z[half:])
@@ -62,7 +64,7 @@ def marginal_likelihood(context: Context, options: Mapping[str, Any]) -> Measure
 def _posterior(
     log_joint: likelihood.LogJoint, like: Tensor, options: Mapping[str, Any], source: Any
 ) -> likelihood.PosteriorSamples:
-    """Twice `posterior_samples` draws for each datum: one set to fit a density, a fresh one to average over."""
+    """Twice `posterior_samples` draws per datum: one set to fit a density, a fresh one to average over."""
     if "hmc" in options["methods"] and like.shape[-1] > 3:
         raise ReparamError(
             f"likelihood: method hmc is for codes of at most 3 dimensions, not {like.shape[-1]}; use iw"

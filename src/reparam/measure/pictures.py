@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reparam.measure.base import Context, Measured, register
 from reparam.noise import draw, generator
+from reparam.tasks import latent_variable
 
 
 @register("pictures")
@@ -21,15 +22,16 @@ def pictures(context: Context, options: Mapping[str, Any]) -> Measured:
     a two-dimensional code, the array "manifold" holds the G² images of an even grid on the unit square, sent
     through the inverse Gaussian CDF (Fig 4), row by row.
     """
-    like = context.task.encode(context.params, context.task.test[:1].to(context.device)).loc
+    task = latent_variable(context.task, "pictures")
+    like = task.encode(context.params, task.test[:1].to(context.device)).loc
     source = generator(*context.axes, device=context.device)
     codes = {"samples": draw("normal", (int(options["samples"]), like.shape[-1]), source)}
     if options.get("grid") and like.shape[-1] == 2:
         codes["manifold"] = inverse_cdf_grid(int(options["grid"])).to(like)
-    height, width = context.task.shape
+    height, width = task.shape
 
     def images(z: Tensor) -> np.ndarray:
-        mean = context.task.decode(context.params, z).mean
+        mean = task.decode(context.params, z).mean
         return mean.reshape(-1, height, width).float().cpu().numpy()
 
     return Measured({}, {name: images(z) for name, z in codes.items()})

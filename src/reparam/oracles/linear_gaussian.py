@@ -31,6 +31,6 @@ class LinearGaussian:
     def posterior(self, x: Array) -> tuple[Array, Array]:
         """Mean [M, K] and covariance [K, K] of p(z|x) for x [M, D]."""
         precision = np.eye(self.weight.shape[1]) + self.weight.T @ self.weight / self.sigma**2
-        covariance = np.linalg.inv(precision)
+        covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
         mean = (x - self.bias) @ self.weight @ covariance / self.sigma**2
         return mean, covariance
