@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,11 +17,7 @@ Options = TypeVar("Options")
 
 
 class Task(Protocol):
-    """What the engine must know of a task. Values are in nats per datum.
-
-    Latent-variable models also offer the laws `encode(params, x)`, `decode(params, z)` and
-    `prior(z_like)`, and `log_joint(params, x, z)`: log p(x, z) in the plate's shape.
-    """
+    """What the engine must know of a task. Values are in nats per datum."""
 
     sense: float
     """+1: the program's value is maximised; −1: it is minimised."""
@@ -41,6 +37,39 @@ class Task(Protocol):
     def log_prior(self, params: Params) -> Tensor:
         """log p(weights), shape (); the full objective is (N / B) Σ value + log_prior."""
         ...
+
+
+@runtime_checkable
+class LatentVariableTask(Task, Protocol):
+    """A task whose model has one code per datum; wake-sleep, MCEM and likelihoods ask for it."""
+
+    shape: tuple[int, int]
+    """Height and width of a datum seen as an image."""
+
+    def encode(self, params: Params, x: Tensor) -> Any:
+        """The law q(z|x): x [..., D] → a law over [..., K]."""
+        ...
+
+    def decode(self, params: Params, z: Tensor) -> Any:
+        """The law p(x|z): z [..., K] → a law over [..., D]."""
+        ...
+
+    def prior(self, z_like: Tensor) -> Any:
+        """The law p(z) in the shape of `z_like`."""
+        ...
+
+    def log_joint(self, params: Params, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z) in nats; x [..., D] and z [..., K] broadcast over their plates."""
+        ...
+
+
+def latent_variable(task: Any, who: str) -> LatentVariableTask:
+    """The task itself; ReparamError, naming who asks, when it has no code per datum."""
+    if not isinstance(task, LatentVariableTask):
+        raise ReparamError(
+            f"{who} needs a task with encode, decode, prior and log_joint, such as gaussian_vae"
+        )
+    return task
 
 
 registry: Registry[type] = Registry("task", "reparam.tasks")

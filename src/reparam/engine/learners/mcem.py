@@ -11,6 +11,7 @@ from torch import Tensor
 from reparam.engine import hmc, optimisers
 from reparam.engine.learners.base import Metrics, Params, State, read_options, register
 from reparam.noise import Noise, NoiseSpec
+from reparam.tasks import Task, latent_variable
 
 DEFAULTS = {"leapfrogs": 10, "updates": 5, "acceptance": 0.9, "step_size": 0.1, "adaptation": 0.3}
 
@@ -25,12 +26,12 @@ class Mcem:
     step size are part of the state. The encoder's parameters are carried along untouched.
     """
 
-    def __init__(self, task: Any, options: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    def __init__(self, task: Task, options: Mapping[str, Any], training: Mapping[str, Any]) -> None:
         chosen = read_options("mcem", options, DEFAULTS)
         self.leapfrogs, self.updates = int(chosen["leapfrogs"]), int(chosen["updates"])
         self.acceptance, self.adaptation = chosen["acceptance"], chosen["adaptation"]
         self.first_step_size = chosen["step_size"]
-        self.task = task
+        self.task = latent_variable(task, "mcem")
         self.optimiser = optimisers.make(training["optimiser"])
 
     def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from reparam.engine import optimisers
 from reparam.engine.learners.base import Metrics, Params, State, read_options, register
 from reparam.noise import Noise, NoiseSpec
+from reparam.tasks import Task, latent_variable
 
 
 @register("wake_sleep")
@@ -24,9 +25,9 @@ class WakeSleep:
     noise is that of the estimators' site `z`, so that comparisons with them are paired.
     """
 
-    def __init__(self, task: Any, options: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    def __init__(self, task: Task, options: Mapping[str, Any], training: Mapping[str, Any]) -> None:
         read_options("wake_sleep", options, {})
-        self.task = task
+        self.task = latent_variable(task, "wake_sleep")
         self.optimiser = optimisers.make(training["optimiser"])
 
     def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:
