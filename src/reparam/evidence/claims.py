@@ -1,0 +1,251 @@
+"""Claims as data: load a paper's claims.yaml, validate it, and give every rule a digest.
+
+Importing this module is cheap (no pandas), so a workflow can check claims before it runs anything.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from reparam.errors import ReparamError
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Picks one number per seed.
+
+    experiment: name, or a glob (one comparison per match); empty: the experiment that `left` matched
+    at: "last", "first" or (progress metric, value): the last row at or before that value
+    minus: a metric of the same row to subtract
+    reach: level to reach; the number is then `samples_seen` at the first row at or above the level (inf if
+    never)
+    """
+
+    experiment: str
+    estimator: str
+    metric: str
+    at: str | tuple[str, float] = "last"
+    minus: str | None = None
+    reach: Quantity | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What to compare: `at_least`, `at_most`, or `target` within `margin`.
+
+    An ordering is left − right at least `margin`; the margin of a ratio is a factor, that of an identity its
+    tolerance.
+    """
+
+    kind: str
+    left: Quantity
+    right: Quantity | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    target: float | None = None
+    margin: float = 0.0
+    x: str | None = None
+    x_metric: str | None = None
+    log: str = ""
+    unit: str = ""
+
+    @property
+    def text(self) -> str:
+        """The rule in symbols, as the tables show it."""
+        subject = {"ordering": "left − right", "ratio": "left / right", "slope": "slope"}.get(
+            self.kind, "left"
+        )
+        if self.at_least is not None:
+            return f"{subject} > {self.at_least:g}"
+        if self.at_most is not None:
+            return f"{subject} < {self.at_most:g}"
+        sign = "×/÷" if self.kind == "ratio" else "±"
+        return f"{subject} = {self.target:g} {sign} {self.margin:g}"
+
+    def reads(self, match: str) -> list[tuple[str, Quantity]]:
+        """Every quantity the rule reads, with the experiment it is read in when `left` matched `match`."""
+        sides = [(match, self.left)]
+        if self.right is not None:
+            sides.append((self.right.experiment or match, self.right))
+        if self.x_metric is not None:
+            sides.append((match, replace(self.left, metric=self.x_metric, minus=None, reach=None)))
+        return sides + [(q.reach.experiment or name, q.reach) for name, q in sides if q.reach is not None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a paper and how it is judged. `digest`: SHA-256 of its rules and paper setting."""
+
+    paper: str
+    id: str
+    where: str
+    statement: str
+    numbers: tuple[Mapping[str, Any], ...]
+    paper_setting: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    unjudged: str | None
+    reason: str | None
+    digest: str
+
+
+def load_claims(path: Path, paper: str) -> tuple[Claim, ...]:
+    """Read and validate a claims.yaml. Raises ReparamError (one line: file, claim, what is wrong)."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReparamError(f"{path}: cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise ReparamError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    errors = sorted(_validator().iter_errors(content), key=lambda e: list(map(str, e.absolute_path)))
+    if errors:
+        raise ReparamError(f"{path}: {_say(errors[0], content)}")
+    claims = tuple(_claim(entry, paper, path) for entry in content["claims"])
+    seen: set[str] = set()
+    for claim in claims:
+        if claim.id in seen:
+            raise ReparamError(f"{path}: claim id {claim.id!r} is given twice; give each claim its own id")
+        seen.add(claim.id)
+    return claims
+
+
+def check_claims(
+    claims: Iterable[Claim], experiments: Mapping[str, Iterable[str]], scales: Iterable[str], path: Path
+) -> None:
+    """Raise ReparamError when a claim names an experiment, estimator or scale that exists at no scale.
+
+    experiments: name → labels of its estimators, over all scales.
+    """
+    known = {name: set(labels) for name, labels in experiments.items()}
+    scales = set(scales)
+    for claim in claims:
+        for scale in claim.paper_setting:
+            if scale not in scales:
+                raise ReparamError(f"{path}: claim {claim.id}: unknown scale {nearest(scale, scales)}")
+        for rule in claim.rules:
+            for pattern, quantity in rule.reads(rule.left.experiment):
+                matches = fnmatch.filter(known, pattern)
+                if not matches:
+                    raise ReparamError(
+                        f"{path}: claim {claim.id}: no experiment is called {nearest(pattern, known)}"
+                    )
+                labels = set().union(*(known[name] for name in matches))
+                if quantity.estimator not in labels:
+                    raise ReparamError(
+                        f"{path}: claim {claim.id}: experiment {pattern!r} has no estimator "
+                        f"{nearest(quantity.estimator, labels)}"
+                    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`'name' (did you mean 'nam'?)`, or the known names when none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
+    return f"{name!r} ({hint})"
+
+
+def digest(rules: Any, paper_setting: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON (sorted keys, no spaces) of a claim's rules and paper setting."""
+    canonical = json.dumps(
+        {"paper_setting": paper_setting, "rules": rules}, sort_keys=True, separators=(",", ":")
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    text = resources.files("reparam.evidence").joinpath("schemas/claims.json").read_text(encoding="utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def _say(error: jsonschema.ValidationError, content: Any) -> str:
+    """One line for a schema error: the claim by its id, the place, and the nearest known key."""
+    where, place = "", list(error.absolute_path)
+    if len(place) >= 2 and place[0] == "claims":
+        entry = content["claims"][place[1]]
+        label = (
+            entry.get("id", f"number {place[1] + 1}") if isinstance(entry, dict) else f"number {place[1] + 1}"
+        )
+        where, place = f"claim {label}: ", place[2:]
+    at = ".".join(map(str, place))
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema["properties"]
+        unknown = next(key for key in error.instance if key not in known)
+        return f"{where}{at + ': ' if at else ''}unknown key {nearest(str(unknown), known)}"
+    if error.validator == "oneOf":
+        return f"{where}{at}: give exactly one of at_least, at_most, or target with margin"
+    if error.validator == "not":
+        return f"{where}a claim has either rules, or `unjudged` with its reason"
+    return f"{where}{at + ': ' if at else ''}{error.message}"
+
+
+def _claim(entry: Mapping[str, Any], paper: str, path: Path) -> Claim:
+    rules, setting = entry.get("rules", []), entry.get("paper_setting", [])
+    numbers = tuple(entry.get("numbers", []))
+    units = {number.get("unit", "") for number in numbers}
+    unit = units.pop() if len(units) == 1 else ""
+    where = f"{path}: claim {entry['id']}"
+    return Claim(
+        paper=paper,
+        id=entry["id"],
+        where=entry["where"],
+        statement=entry["statement"],
+        numbers=numbers,
+        paper_setting=tuple(setting),
+        rules=tuple(_rule(rule, unit, where) for rule in rules),
+        unjudged=entry.get("unjudged"),
+        reason=entry.get("reason"),
+        digest=digest(rules, setting),
+    )
+
+
+def _rule(entry: Mapping[str, Any], unit: str, where: str) -> Rule:
+    kind, left, right = entry["kind"], entry["left"], entry.get("right")
+    if right is not None:
+        right = {**left, **right}
+        if right["experiment"] == left["experiment"]:
+            right["experiment"] = ""
+    for quantity in (q for q in (right, left.get("reach"), (right or {}).get("reach")) if q):
+        if any(mark in quantity.get("experiment", "") for mark in "*?["):
+            raise ReparamError(
+                f"{where}: only `left` may match several experiments; leave `experiment` out here"
+            )
+    x = entry.get("x")
+    margin = entry.get("margin", entry.get("tolerance", 0.0))
+    return Rule(
+        kind=kind,
+        left=_quantity(left),
+        right=_quantity(right) if right is not None else None,
+        at_least=entry.get("at_least", margin if kind == "ordering" else None),
+        at_most=entry.get("at_most"),
+        target=entry.get("target"),
+        margin=margin,
+        x=x if isinstance(x, str) else None,
+        x_metric=x["metric"] if isinstance(x, dict) else None,
+        log=entry.get("log", ""),
+        unit=entry.get("unit", unit if kind in ("ordering", "value") else ""),
+    )
+
+
+def _quantity(entry: Mapping[str, Any]) -> Quantity:
+    at, reach = entry.get("at", "last"), entry.get("reach")
+    if isinstance(at, Mapping):
+        ((progress, value),) = at.items()
+        at = (progress, float(value))
+    level = None
+    if reach is not None:
+        own = {"estimator": entry["estimator"], "metric": entry["metric"]}
+        level = _quantity({"experiment": "", **own, **reach})
+    return Quantity(entry["experiment"], entry["estimator"], entry["metric"], at, entry.get("minus"), level)
