@@ -16,7 +16,9 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK_LINES = [
-    line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")
+    line
+    for line in (ROOT / "requirements.lock").read_text().splitlines()
+    if line and not line.startswith("#")
 ]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 
