@@ -1,0 +1,16 @@
+"""What every test runs under: one thread, no network for W&B, the same random examples each time."""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports torch: threads that wait for each other are slower than one.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_SILENT"] = "true"
+
+import hypothesis
+
+hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("deterministic")
