@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+SCALES = ("smoke", "quick", "standard", "paper")
+
 
 def canonical(spec: Any) -> str:
     """The one JSON text of a spec: sorted keys, no spaces, no NaN."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import reparam
+from reparam.data.sources import names as data_sets
 from reparam.errors import ReparamError
 from reparam.plan import schema, yaml_file
 from reparam.plan.cells import Cell
 from reparam.registry import nearest
 
 PAPERS = Path(reparam.__file__).parent / "papers"
-DATA_SETS = ("digits", "mnist", "fashion_mnist", "omniglot", "static_mnist", "frey_face")
 FORMAT = 1
 SECTIONS = ("task", "training", "evaluation", "measurements")
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -127,8 +127,8 @@ def _cells(paper: str, experiment: str, scale: str, merged: Mapping[str, Any], w
     _check_names([experiment, *estimators], where)
     sections = {section: merged.get(section) or {} for section in SECTIONS}
     data = sections["task"].get("data")
-    if data is not None and data not in DATA_SETS:
-        raise ReparamError(f"{where}: experiment {experiment!r}: unknown data set {data!r}{nearest(data, DATA_SETS)}")
+    if data is not None and data not in data_sets():
+        raise ReparamError(f"{where}: experiment {experiment!r}: unknown data set {data!r}{nearest(data, data_sets())}")
     seeds = merged.get("seeds", 1)
     for label, options in estimators.items():
         method = {

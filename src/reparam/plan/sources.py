@@ -40,6 +40,8 @@ def digest(modules: Iterable[str], files: Iterable[Path] = (), package: Path = P
 def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) -> str:
     """The digest of all code that can change this cell's result; it names the method's code and no other's."""
     roots = [runner, *_registered("task", cell.spec["task"].get("name"), ["tasks"], package)]
+    for measurement in cell.spec["measurements"]:
+        roots += _registered("measurement", measurement, ["measure"], package)
     if cell.spec["procedure"] == "train":
         method = cell.spec["method"]["name"]
         roots += _registered("estimator", method, ["estimators", "engine/learners"], package)
