@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "oracles", _oracles, "check the estimators against exact answers")
     command.add_argument("--output", type=Path, help="write the findings to this JSON file")
 
-    command = _add(commands, "cell", _cell, "run one cell: results/<scale>/<paper>/<experiment>/<estimator>/<hash>")
+    command = _add(
+        commands, "cell", _cell, "run one cell: results/<scale>/<paper>/<experiment>/<estimator>/<hash>"
+    )
     command.add_argument("folder", type=Path)
     command.add_argument("--seeds", default=None, help="a count or a list; default: the experiment's own")
     command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
@@ -89,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: argparse._SubParsersAction, name: str, run: object, text: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:])
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:]
+    )
     command.set_defaults(run=run)
     if name not in ("list", "data", "oracles", "cell"):
         command.add_argument("--results", type=Path, default=Path("results"), help="default: results")
@@ -174,7 +178,9 @@ def _papers() -> list:  # type: ignore[type-arg]
         PaperPlan(
             key=paper,
             claims=PAPERS / paper / "claims.yaml",
-            cells={scale: [cell for entry in expand(paper, scale) for cell in entry.cells] for scale in SCALES},
+            cells={
+                scale: [cell for entry in expand(paper, scale) for cell in entry.cells] for scale in SCALES
+            },
         )
         for paper in papers()
     ]
@@ -184,7 +190,11 @@ def _report(args: argparse.Namespace) -> None:
     from reparam.plan.experiments import PAPERS, papers
     from reparam.report import build
 
-    print(build.build(args.scale, args.results, Path("reports"), [(paper, PAPERS / paper) for paper in papers()]))
+    print(
+        build.build(
+            args.scale, args.results, Path("reports"), [(paper, PAPERS / paper) for paper in papers()]
+        )
+    )
 
 
 def _wandb(args: argparse.Namespace) -> None:

@@ -1,1 +1,1 @@
-"""What is to run: configuration, expansion of experiments into cells, spec hashes, source digests. No torch."""
+"""What is to run: configuration, cells, spec hashes, source digests. Never imports torch."""

@@ -39,5 +39,5 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """`<paper>/<experiment>/<estimator>/<hash8>`, below `results/<scale>/` and `results/.work/<scale>/`."""
+        """`<paper>/<experiment>/<estimator>/<hash8>`, below `results/<scale>/`."""
         return Path(self.paper, self.experiment, self.estimator, self.cell)

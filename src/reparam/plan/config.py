@@ -34,7 +34,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
     Raises ReparamError for an unknown key (with the nearest known one), a wrong type, a value out of
     range and a seed given twice.
     """
-    values = {key: value for key, value in raw.items() if value is not None}
+    values: dict[str, Any] = {key: value for key, value in raw.items() if value is not None}
     for key in ("papers", "experiments", "estimators"):
         if key in values:
             values[key] = _names(values[key])
@@ -43,7 +43,8 @@ def parse(raw: Mapping[str, Any]) -> Config:
     if values.get("wandb") == "null":
         values["wandb"] = None
     schema.check(values, "config", "configuration")
-    return Config(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    checked: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Config(**checked)
 
 
 def _names(value: Any) -> Any:

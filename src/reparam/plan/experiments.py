@@ -94,7 +94,7 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _grid(merged: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(suffix of the name, experiment) for every point of the grid; one point without suffix if there is none."""
+    """(suffix of the name, experiment) for every point of the grid; no suffix without a grid."""
     axes = {path: values for path, values in (merged.get("grid") or {}).items() if values is not None}
     for point in itertools.product(*axes.values()):
         variant = deepcopy(merged)
@@ -109,7 +109,9 @@ def _set(variant: dict[str, Any], path: str, value: Any, where: str) -> None:
     head, *rest = path.split(".")
     sections = (*SECTIONS, "estimators")
     if head not in sections or not rest:
-        raise ReparamError(f"{where}: a grid path is <section>.<key>; unknown section {head!r}{nearest(head, sections)}")
+        raise ReparamError(
+            f"{where}: a grid path is <section>.<key>; unknown section {head!r}{nearest(head, sections)}"
+        )
     here = variant.setdefault(head, {}) or {}
     variant[head] = here
     for step in rest[:-1]:
@@ -121,14 +123,18 @@ def _set(variant: dict[str, Any], path: str, value: Any, where: str) -> None:
 
 
 def _cells(paper: str, experiment: str, scale: str, merged: Mapping[str, Any], where: str) -> Iterator[Cell]:
-    estimators = {label: options for label, options in merged.get("estimators", {}).items() if options is not None}
+    estimators = {
+        label: options for label, options in merged.get("estimators", {}).items() if options is not None
+    }
     if not estimators:
         raise ReparamError(f"{where}: experiment {experiment!r} has no estimators at scale {scale}")
     _check_names([experiment, *estimators], where)
     sections = {section: merged.get(section) or {} for section in SECTIONS}
     data = sections["task"].get("data")
     if data is not None and data not in data_sets():
-        raise ReparamError(f"{where}: experiment {experiment!r}: unknown data set {data!r}{nearest(data, data_sets())}")
+        raise ReparamError(
+            f"{where}: experiment {experiment!r}: unknown data set {data!r}{nearest(data, data_sets())}"
+        )
     seeds = merged.get("seeds", 1)
     for label, options in estimators.items():
         method = {
@@ -158,6 +164,6 @@ def _check_names(names: list[Any], where: str) -> None:
     for name in names:
         if not isinstance(name, str) or not SAFE.fullmatch(name):
             raise ReparamError(
-                f"{where}: the name {name!r} cannot be part of a path: use letters, digits, '-', '_' and '.', "
+                f"{where}: the name {name!r} cannot be part of a path: use letters, digits, '-', '_', '.', "
                 "beginning with a letter or digit"
             )

@@ -38,7 +38,7 @@ def slots(device: str) -> int:
     found = 0 if device == "cpu" else len(gpus())
     if device == "cuda" and not found:
         raise ReparamError(
-            "device=cuda was asked for, but no GPU (or no torch built for it) is here: use device=auto or device=cpu"
+            "device=cuda was asked for, but there is no GPU torch can use: give device=auto or device=cpu"
         )
     return found
 

@@ -16,7 +16,7 @@ from reparam.registry import nearest
 
 @dataclass(frozen=True)
 class Plan:
-    """`selected` is what runs, with the seeds asked for; `cells` is all of the scale, what the report shows."""
+    """`selected` runs, with the seeds asked for; `cells` is all of the scale, what the report shows."""
 
     config: Config
     selected: tuple[Cell, ...]
@@ -44,21 +44,27 @@ def make_plan(config: Config, folder: Path = PAPERS) -> Plan:
     )
     if not selected:
         raise ReparamError(f"the configuration leaves no cell to run at scale {config.scale}: choose more")
-    return Plan(config, selected, tuple(cell for found in by_paper.values() for e in found for cell in e.cells))
+    return Plan(
+        config, selected, tuple(cell for found in by_paper.values() for e in found for cell in e.cells)
+    )
 
 
 def find(folder: Path, papers_folder: Path = PAPERS) -> Cell:
-    """The cell of a folder …/<scale>/<paper>/<experiment>/<estimator>/<hash8>; ReparamError if there is none."""
+    """The cell of …/<scale>/<paper>/<experiment>/<estimator>/<hash8>; ReparamError if there is none."""
     parts = folder.parts[-5:]
     if len(parts) != 5:
-        raise ReparamError(f"{folder} is no cell: give results/<scale>/<paper>/<experiment>/<estimator>/<hash>")
+        raise ReparamError(
+            f"{folder} is no cell: give results/<scale>/<paper>/<experiment>/<estimator>/<hash>"
+        )
     scale, paper, experiment, estimator, digest = parts
     plan = make_plan(Config(scale=scale, papers=(paper,), experiments=(experiment,)), papers_folder)
     labels = {cell.estimator: cell for cell in plan.selected if cell.experiment == experiment}
     _check("estimator", (estimator,), labels)
     cell = labels[estimator]
     if cell.cell != digest:
-        raise ReparamError(f"{experiment}/{estimator} has the spec {cell.cell} now, not {digest}: run {cell.path}")
+        raise ReparamError(
+            f"{experiment}/{estimator} has the spec {cell.cell} now, not {digest}: run {cell.path}"
+        )
     return cell
 
 

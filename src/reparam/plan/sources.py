@@ -38,7 +38,7 @@ def digest(modules: Iterable[str], files: Iterable[Path] = (), package: Path = P
 
 
 def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) -> str:
-    """The digest of all code that can change this cell's result; it names the method's code and no other's."""
+    """The digest of all code that can change this cell's result, other methods' code not included."""
     roots = [runner, *_registered("task", cell.spec["task"].get("name"), ["tasks"], package)]
     for measurement in cell.spec["measurements"]:
         roots += _registered("measurement", measurement, ["measure"], package)
@@ -139,7 +139,9 @@ def _registered(kind: str, name: str | None, folders: list[str], package: Path) 
         return []
     if name in known:
         return [known[name][0]]
-    plugins = [plugin.name for plugin in entry_points(group="reparam.estimators")] if kind == "estimator" else []
+    plugins = (
+        [plugin.name for plugin in entry_points(group="reparam.estimators")] if kind == "estimator" else []
+    )
     if name in plugins:
         return []
     raise ReparamError(f"unknown {kind} {name!r}{nearest(name, [*known, *plugins])}")
@@ -150,7 +152,9 @@ def _names(folders: list[str], package: Path) -> dict[str, tuple[str, str]]:
     found = {}
     for folder in folders:
         for file in sorted(package.joinpath(folder).glob("*.py")):
-            module = ".".join([package.name, *folder.split("/"), *([] if file.stem == "__init__" else [file.stem])])
+            module = ".".join(
+                [package.name, *folder.split("/"), *([] if file.stem == "__init__" else [file.stem])]
+            )
             for node in _parse(file).body:
                 if isinstance(node, _Definition):
                     line = (ast.get_docstring(node) or "").partition("\n")[0]
@@ -172,6 +176,12 @@ def _plugin_digest(plugin: EntryPoint) -> str:
     head = plugin.module.partition(".")[0]
     spec = PathFinder.find_spec(head)
     if spec is None or spec.origin is None:
-        raise ReparamError(f"the plug-in {plugin.name!r} names a module that is not installed: {plugin.module}")
+        raise ReparamError(
+            f"the plug-in {plugin.name!r} names a module that is not installed: {plugin.module}"
+        )
     origin = Path(spec.origin)
-    return digest([plugin.module], package=origin.parent) if origin.name == "__init__.py" else tree_digest(origin)
+    return (
+        digest([plugin.module], package=origin.parent)
+        if origin.name == "__init__.py"
+        else tree_digest(origin)
+    )

@@ -21,9 +21,9 @@ FOLDER = Path(".snakemake")
 def take_over(folder: Path = FOLDER) -> bool:
     """Clear a dead owner's lock if there is one (True), and note this process as an owner to be."""
     owners = folder / "owners"
-    alive, dead = [], []
-    for note in sorted(owners.glob("*.json")):
-        (alive if _is_alive(note) else dead).append(note)
+    notes = list(owners.glob("*.json"))
+    dead = [note for note in notes if not _is_alive(note)]
+    alive = len(dead) < len(notes)
     locks = folder / "locks"
     stale = bool(dead) and not alive and locks.is_dir() and any(locks.iterdir())
     if stale:
@@ -31,7 +31,9 @@ def take_over(folder: Path = FOLDER) -> bool:
     if not alive:
         for note in dead:
             note.unlink(missing_ok=True)
-    write_json(owners / f"{os.getpid()}-{_machine()}.json", {"process": describe(os.getpid()), "machine": _machine()})
+    write_json(
+        owners / f"{os.getpid()}-{_machine()}.json", {"process": describe(os.getpid()), "machine": _machine()}
+    )
     return stale
 
 

@@ -53,7 +53,7 @@ def state(cell: Cell, results: Path, source: str) -> State:
 
 def under_way(results: Path) -> list[Mapping[str, Any]]:
     """The progress notes of all cells whose process still runs, with their scale, in order of path."""
-    notes = []
+    notes: list[Mapping[str, Any]] = []
     for file in sorted((results / WORK).glob("**/progress.json")):
         note = read_json(file)
         if isinstance(note, dict) and _runs(note):

@@ -12,7 +12,7 @@ from reparam.errors import ReparamError
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML reads `1e-3` as text and lets the last of two equal keys win; both would change results silently."""
+    """PyYAML reads `1e-3` as text and lets the last of two equal keys win: silent changes of results."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.value != "<<"]  # type: ignore[no-untyped-call]
