@@ -30,15 +30,16 @@ def end_with_parent() -> None:
 
 
 def _watch(parent: str) -> None:
-    pid = int(parent.partition(":")[0])
-    while _alive(pid, parent):
+    while is_alive(parent):
         time.sleep(POLL_SECONDS)
     print("the run that started this cell is gone: stopping (the checkpoint is kept)", file=sys.stderr)
     os._exit(143)
 
 
-def _alive(pid: int, parent: str) -> bool:
+def is_alive(process: str) -> bool:
+    """Whether the process that `describe` described still runs."""
+    pid = int(process.partition(":")[0])
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and describe(pid) == parent
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and describe(pid) == process
     except psutil.NoSuchProcess:
         return False

@@ -1,1 +1,1 @@
-
+"""What is to run: configuration, cells, spec hashes, source digests. Never imports torch."""

@@ -1,0 +1,213 @@
+"""The command line: `reparam …`. Every step of the workflow is one of its commands.
+
+What a command needs is imported when it runs: `reparam --help` and planning never load torch or pandas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from reparam.errors import OutputError, ReparamError
+from reparam.plan.cells import SCALES
+
+UNWRITABLE = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM)
+SELECTION = ("papers", "experiments", "estimators", "seeds")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0, or 2 (a mistake of the user's), 3 (a write was refused), 130 (interrupted)."""
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except OutputError as error:
+        return _complain(error, 3)
+    except ReparamError as error:
+        return _complain(error, 2)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror}; earlier results are intact", 3)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _complain(message: object, status: int) -> int:
+    print(f"reparam: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reparam",
+        description="Stochastic gradient estimators: a reproducible benchmark and paper-replication suite.",
+        epilog="The whole suite runs with: snakemake --cores all",
+    )
+    commands = parser.add_subparsers(metavar="command", required=True)
+
+    command = _add(commands, "list", _list, "what there is: papers, experiments, estimators, data sets")
+    command.add_argument("kind", nargs="?", choices=("papers", "experiments", "estimators", "data"))
+
+    command = _add(commands, "plan", _plan, "the cells of a run, and how far each is")
+    _scale(command)
+    for key in SELECTION:
+        command.add_argument(f"--{key}", default=None, help="as in snakemake --config")
+
+    command = _add(commands, "data", _data, "fetch and verify data sets")
+    command.add_argument("names", nargs="+", metavar="name")
+    command.add_argument("--output", type=Path, help="write what is there to this JSON file")
+
+    command = _add(commands, "oracles", _oracles, "check the estimators against exact answers")
+    command.add_argument("--output", type=Path, help="write the findings to this JSON file")
+
+    command = _add(
+        commands, "cell", _cell, "run one cell: results/<scale>/<paper>/<experiment>/<estimator>/<hash>"
+    )
+    command.add_argument("folder", type=Path)
+    command.add_argument("--seeds", default=None, help="a count or a list; default: the experiment's own")
+    command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+
+    for name, run, text in (
+        ("evidence", _evidence, "tables and verdicts from what has been run"),
+        ("scoreboard", _scoreboard, "print the verdict on every claim"),
+        ("report", _report, "write reports/<scale>/index.html"),
+        ("wandb", _wandb, "export the runs to Weights & Biases"),
+    ):
+        command = _add(commands, name, run, text)
+        _scale(command)
+        if name == "wandb":
+            command.add_argument("--mode", choices=("offline", "online", "disabled"), default=None)
+
+    command = _add(commands, "watch", _watch, "the cells that are running now")
+    command.add_argument("--once", action="store_true", help="print once and end")
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction, name: str, run: object, text: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:]
+    )
+    command.set_defaults(run=run)
+    if name not in ("list", "data", "oracles", "cell"):
+        command.add_argument("--results", type=Path, default=Path("results"), help="default: results")
+    return command
+
+
+def _scale(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--scale", choices=SCALES, default="quick", help="default: quick")
+
+
+def _list(args: argparse.Namespace) -> None:
+    from reparam.plan import listing
+
+    kinds = [args.kind] if args.kind else ["papers", "experiments", "estimators", "data"]
+    for kind in kinds:
+        listing.show(kind)
+
+
+def _plan(args: argparse.Namespace) -> None:
+    from reparam.plan import config, listing, plan
+
+    chosen = {key: getattr(args, key) for key in SELECTION}
+    listing.show_plan(plan.make_plan(config.parse({"scale": args.scale, **chosen})), args.results)
+
+
+def _data(args: argparse.Namespace) -> None:
+    from reparam import data
+    from reparam.cells.files import write_json
+
+    found = data.ensure(args.names)
+    for entry in found:
+        print(f"{entry['name']}: verified ({entry['source']})")
+    if args.output:
+        write_json(args.output, found)
+
+
+def _oracles(args: argparse.Namespace) -> None:
+    from reparam.cells.files import write_json
+    from reparam.measure import oracle_checks
+
+    findings = oracle_checks.run()
+    if args.output:
+        write_json(args.output, findings)
+
+
+def _cell(args: argparse.Namespace) -> None:
+    from reparam.plan import config, gpus, plan, sources, state
+
+    folder = Path(os.path.normpath(args.folder))
+    cell = plan.find(folder)
+    results = folder.parents[4]
+    seeds = config.parse({"scale": cell.scale, "seeds": args.seeds}).seeds or cell.seeds
+    source = sources.cell_digest(cell)
+    device = "cuda" if gpus.slots(args.device) else "cpu"
+    with gpus.lease(results / state.WORK) if device == "cuda" else nullcontext():
+        from reparam.cells.run import run_cell
+
+        work = state.work_folder(results, cell)
+        run_cell(cell.spec, cell.spec_hash, cell.scale, seeds, folder, work, source, device)
+
+
+def _evidence(args: argparse.Namespace) -> None:
+    from reparam.evidence import build
+
+    found = build.build(args.scale, args.results, _papers(), args.results / "reference")
+    build.write(found, args.results / args.scale / "tables")
+
+
+def _scoreboard(args: argparse.Namespace) -> None:
+    from reparam.evidence import build
+    from reparam.evidence.scoreboard import scoreboard
+
+    print(scoreboard(build.build(args.scale, args.results, _papers(), args.results / "reference")))
+
+
+def _papers() -> list:  # type: ignore[type-arg]
+    """What evidence is told of each paper: its claims and its cells at every scale."""
+    from reparam.evidence.build import PaperPlan
+    from reparam.plan.experiments import PAPERS, expand, papers
+
+    return [
+        PaperPlan(
+            key=paper,
+            claims=PAPERS / paper / "claims.yaml",
+            cells={
+                scale: [cell for entry in expand(paper, scale) for cell in entry.cells] for scale in SCALES
+            },
+        )
+        for paper in papers()
+    ]
+
+
+def _report(args: argparse.Namespace) -> None:
+    from reparam.plan.experiments import PAPERS, papers
+    from reparam.report import build
+
+    print(
+        build.build(
+            args.scale, args.results, Path("reports"), [(paper, PAPERS / paper) for paper in papers()]
+        )
+    )
+
+
+def _wandb(args: argparse.Namespace) -> None:
+    from reparam.tracking.export import export
+
+    print(f"{export(args.scale, args.results, args.mode)} runs exported to W&B")
+
+
+def _watch(args: argparse.Namespace) -> None:
+    from reparam.plan import listing
+
+    listing.watch(args.results, once=args.once)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

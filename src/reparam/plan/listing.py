@@ -1,0 +1,114 @@
+"""Tables for the terminal: what there is, what is planned and done, what is running."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from reparam.data import sources as data_sources
+from reparam.plan import experiments, sources, state
+from reparam.plan.cells import SCALES
+from reparam.plan.plan import Plan
+
+REFRESH_SECONDS = 1.0
+
+
+def show(kind: str) -> None:
+    """Print all papers, experiments (at every scale), estimators or data sets."""
+    tables = {"papers": _papers, "experiments": _experiments, "estimators": _estimators, "data": _data}
+    _print(tables[kind]())
+
+
+def show_plan(plan: Plan, results: Path) -> None:
+    """Print the selected cells with their seeds by status."""
+    names = ("ok", "diverged", "failed", "stale", "missing")
+    table = _table(f"{plan.config.scale}: {len(plan.selected)} cells", "cell", "seeds", *names)
+    for cell in plan.selected:
+        found = state.state(cell, results, sources.cell_digest(cell))
+        table.add_row(str(cell.path), str(len(cell.seeds)), *(_count(getattr(found, name)) for name in names))
+    _print(table)
+
+
+def watch(results: Path, once: bool) -> None:
+    """Show the cells that are running now, until interrupted or, with `once`, a single time."""
+    if once:
+        _print(_running(results))
+        return
+    with Live(_running(results), console=Console(markup=False), auto_refresh=False) as live:
+        while True:
+            time.sleep(REFRESH_SECONDS)
+            live.update(_running(results), refresh=True)
+
+
+def _running(results: Path) -> Table:
+    notes = state.under_way(results)
+    title = f"{len(notes)} cells are running" if notes else "no cell is running"
+    table = _table(title, "scale", "cell", "seeds", "step", "of", "steps/s", "time left")
+    for note in notes:
+        left = max(0, round(note["seconds_left"]))
+        table.add_row(
+            note["scale"],
+            note["title"],
+            ",".join(map(str, note["seeds"])),
+            str(note["step"]),
+            str(note["steps"]),
+            f"{note['rate']:.1f}",
+            f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}",
+        )
+    return table
+
+
+def _papers() -> Table:
+    table = _table("papers", "paper", "experiments")
+    for paper in experiments.papers():
+        table.add_row(paper, ", ".join(experiments.read(paper)["experiments"]))
+    return table
+
+
+def _experiments() -> Table:
+    table = _table("experiments", "paper", "experiment", "title", "scales", "estimators")
+    for paper in experiments.papers():
+        found: dict[str, tuple[str, list[str], dict[str, None]]] = {}
+        for scale in SCALES:
+            for entry in experiments.expand(paper, scale):
+                _, scales, labels = found.setdefault(entry.name, (entry.title, [], {}))
+                scales.append(scale)
+                labels.update(dict.fromkeys(cell.estimator for cell in entry.cells))
+        for name, (title, scales, labels) in found.items():
+            table.add_row(paper, name, title, ", ".join(scales), ", ".join(labels))
+    return table
+
+
+def _estimators() -> Table:
+    table = _table("estimators and learners", "name", "what")
+    for name, line in sorted(sources.methods().items()):
+        table.add_row(name, line)
+    return table
+
+
+def _data() -> Table:
+    table = _table("data sets", "name")
+    for name in data_sources.names():
+        table.add_row(name)
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _count(number: int) -> str:
+    return str(number) if number else "·"
+
+
+def _print(table: Table) -> None:
+    """Print a table; where there is no terminal, lines are as long as they need to be."""
+    Console(markup=False, width=None if sys.stdout.isatty() else 240).print(table, highlight=False)

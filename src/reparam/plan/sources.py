@@ -1,0 +1,187 @@
+"""Digests of the source that a step imports: code changes them, comments and docstrings do not.
+
+Imports are followed by reading syntax trees; nothing is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import reparam
+from reparam.errors import ReparamError
+from reparam.plan.cells import Cell
+from reparam.registry import nearest
+
+PACKAGE = Path(reparam.__file__).parent
+CELL_RUNNER = "reparam.cells.run"
+DECORATORS = ("register", "procedure")
+_Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def digest(modules: Iterable[str], files: Iterable[Path] = (), package: Path = PACKAGE) -> str:
+    """SHA-256 over all modules that `modules` import, directly or not, and over the bytes of `files`.
+
+    Only modules of `package` (a folder) count; 64 hex digits. Raises ReparamError for a missing module.
+    """
+    result = hashlib.sha256()
+    for module in sorted(closure(modules, package)):
+        result.update(f"{module} {tree_digest(module_file(module, package))}\n".encode())
+    for file in sorted(files):
+        result.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return result.hexdigest()
+
+
+def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) -> str:
+    """The digest of all code that can change this cell's result, other methods' code not included."""
+    roots = [runner, *_registered("task", cell.spec["task"].get("name"), ["tasks"], package)]
+    for measurement in cell.spec["measurements"]:
+        roots += _registered("measurement", measurement, ["measure"], package)
+    if cell.spec["procedure"] == "train":
+        method = cell.spec["method"]["name"]
+        roots += _registered("estimator", method, ["estimators", "engine/learners"], package)
+    else:
+        roots += _registered("procedure", cell.spec["procedure"], ["cells", f"papers/{cell.paper}"], package)
+    result = hashlib.sha256(digest(roots, package=package).encode())
+    for plugin in entry_points(group="reparam.estimators", name=cell.spec["method"]["name"]):
+        result.update(_plugin_digest(plugin).encode())
+    return result.hexdigest()
+
+
+def methods(package: Path = PACKAGE) -> dict[str, str]:
+    """Every estimator and learner by name, with the first line of its docstring."""
+    found = {name: line for name, (_, line) in _names(["estimators", "engine/learners"], package).items()}
+    return found | {plugin.name: plugin.value for plugin in entry_points(group="reparam.estimators")}
+
+
+def closure(modules: Iterable[str], package: Path = PACKAGE) -> set[str]:
+    """The modules of `package` that `modules` import, directly or not, themselves included."""
+    todo, found = list(modules), set[str]()
+    for module in todo:
+        if module_file(module, package) is None:
+            raise ReparamError(f"no module {module!r} in {package.name}")
+    while todo:
+        module = todo.pop()
+        if module in found:
+            continue
+        found.add(module)
+        file = module_file(module, package)
+        assert file is not None
+        parent = module.rpartition(".")[0]
+        todo += [name for name in (*_imports(file, module), parent) if module_file(name, package) is not None]
+    return found
+
+
+def module_file(module: str, package: Path = PACKAGE) -> Path | None:
+    """The file of a module of `package`, or None when the name is not a module of it."""
+    head, *rest = module.split(".")
+    if head != package.name:
+        return None
+    folder = package.joinpath(*rest)
+    candidates = (folder / "__init__.py", folder.with_name(f"{folder.name}.py"))
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@cache
+def tree_digest(file: Path) -> str:
+    """SHA-256 of a module's syntax tree without docstrings, comments and positions.
+
+    Fields that are empty do not count, so that the digest does not hang on the Python version.
+    """
+    return hashlib.sha256(repr(_plain(_parse(file))).encode()).hexdigest()
+
+
+def _plain(node: object) -> object:
+    if isinstance(node, list):
+        return [_plain(entry) for entry in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    fields.pop("type_comment", None)
+    if isinstance(node, (*_Definition, ast.Module)) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    kept = [(name, _plain(value)) for name, value in fields.items() if value not in (None, [])]
+    return [type(node).__name__, *kept, *(["None"] if isinstance(node, ast.Constant) and not kept else [])]
+
+
+@cache
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise ReparamError(f"{file.name}, line {error.lineno}: not valid Python: {error.msg}") from None
+
+
+def _imports(file: Path, module: str) -> Iterator[str]:
+    """Names that may be modules: `from a import b` gives both `a` and `a.b`."""
+    base = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(_parse(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                above = base.split(".")[: len(base.split(".")) - node.level + 1]
+                origin = ".".join([*above, *([origin] if origin else [])])
+            yield origin
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def _registered(kind: str, name: str | None, folders: list[str], package: Path) -> list[str]:
+    """The module that registers `name`, in a list; ReparamError with the nearest name if there is none."""
+    known = _names(folders, package)
+    if name is None:
+        return []
+    if name in known:
+        return [known[name][0]]
+    plugins = (
+        [plugin.name for plugin in entry_points(group="reparam.estimators")] if kind == "estimator" else []
+    )
+    if name in plugins:
+        return []
+    raise ReparamError(f"unknown {kind} {name!r}{nearest(name, [*known, *plugins])}")
+
+
+def _names(folders: list[str], package: Path) -> dict[str, tuple[str, str]]:
+    """name → (module, first line of the docstring) of everything decorated with @register or @procedure."""
+    found = {}
+    for folder in folders:
+        for file in sorted(package.joinpath(folder).glob("*.py")):
+            module = ".".join(
+                [package.name, *folder.split("/"), *([] if file.stem == "__init__" else [file.stem])]
+            )
+            for node in _parse(file).body:
+                if isinstance(node, _Definition):
+                    line = (ast.get_docstring(node) or "").partition("\n")[0]
+                    found.update({name: (module, line) for name in _decorated(node)})
+    return found
+
+
+def _decorated(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[str]:
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and decorator.args and isinstance(decorator.args[0], ast.Constant):
+            called = decorator.func
+            word = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if word in DECORATORS:
+                yield str(decorator.args[0].value)
+
+
+def _plugin_digest(plugin: EntryPoint) -> str:
+    """The digest of the code behind an installed plug-in's entry point."""
+    head = plugin.module.partition(".")[0]
+    spec = PathFinder.find_spec(head)
+    if spec is None or spec.origin is None:
+        raise ReparamError(
+            f"the plug-in {plugin.name!r} names a module that is not installed: {plugin.module}"
+        )
+    origin = Path(spec.origin)
+    return (
+        digest([plugin.module], package=origin.parent)
+        if origin.name == "__init__.py"
+        else tree_digest(origin)
+    )

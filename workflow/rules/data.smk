@@ -1,0 +1,12 @@
+rule data:
+    output:
+        "results/{scale}/data.json",
+    log:
+        "results/{scale}/logs/data.log",
+    params:
+        names=" ".join(DATA_SETS),
+        source=sources.digest(["reparam.data.store"]),
+    conda:
+        "../../environment.yml"
+    shell:
+        "exec python -m reparam.cli data {params.names} --output {output} >{log} 2>&1"

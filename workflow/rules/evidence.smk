@@ -1,0 +1,21 @@
+rule evidence:
+    input:
+        [f"results/{SCALE}/{path}/manifest.json" for path in CELLS],
+    output:
+        expand("results/{{scale}}/tables/{table}.parquet", table=["cells", "metrics"]),
+        report(
+            expand("results/{{scale}}/tables/{table}.csv", table=["claims", "coverage"]),
+            caption="../captions/table.rst",
+            category="Evidence",
+        ),
+    log:
+        "results/{scale}/logs/evidence.log",
+    params:
+        source=sources.digest(
+            ["reparam.evidence.build"],
+            files_of_papers("*/experiments.yaml", "*/claims.yaml"),
+        ),
+    conda:
+        "../../environment.yml"
+    shell:
+        "exec python -m reparam.cli evidence --scale {wildcards.scale} >{log} 2>&1"

@@ -1,0 +1,21 @@
+rule report:
+    input:
+        "results/{scale}/tables/metrics.parquet",
+        "results/{scale}/tables/claims.csv",
+    output:
+        report(
+            "reports/{scale}/index.html",
+            caption="../captions/report.rst",
+            category="Report",
+        ),
+    log:
+        "results/{scale}/logs/report.log",
+    params:
+        source=sources.digest(
+            ["reparam.report.build", *sources.figures()],
+            files_of_papers("*/README.md", "../report/templates/*"),
+        ),
+    conda:
+        "../../environment.yml"
+    shell:
+        "exec python -m reparam.cli report --scale {wildcards.scale} >{log} 2>&1"

@@ -1,0 +1,31 @@
+# One job per cell. `ancient`: cells wait for the checks, but new checks do not rerun cells; only a
+# cell's own spec, seeds and source do. Checkpoints live in results/.work and outlive a killed job.
+
+
+rule train:
+    input:
+        ancient("results/{scale}/data.json"),
+        ancient("results/{scale}/oracles.json"),
+    output:
+        report(
+            "results/{scale}/{paper}/{experiment}/{estimator}/{cell}/manifest.json",
+            caption="../captions/cell.rst",
+            category="{paper}",
+            subcategory="{experiment}",
+            labels={"estimator": "{estimator}", "file": "manifest"},
+        ),
+    log:
+        "results/{scale}/logs/{paper}/{experiment}/{estimator}/{cell}.log",
+    params:
+        spec=lambda wildcards: canonical(cell_of(wildcards).spec),
+        seeds=lambda wildcards: ",".join(map(str, cell_of(wildcards).seeds)) + ",",
+        source=lambda wildcards: CELL_SOURCES[cell_of(wildcards).path],
+    threads: 1
+    resources:
+        gpu=min(GPUS, 1),
+        device="cuda" if GPUS else "cpu",
+    conda:
+        "../../environment.yml"
+    shell:
+        "exec python -m reparam.cli cell $(dirname {output}) --seeds {params.seeds}"
+        " --device {resources.device} >{log} 2>&1"
