@@ -1,0 +1,125 @@
+"""What a paper's `figures.py` is made of.
+
+```python
+from reparam.report.figures import Figure, PaperData, band, canvas, label
+
+def bound(data: PaperData):
+    frame = data.series("elbo/test", experiment="fig2-*", x="samples_seen")
+    if frame.empty:
+        return None
+    figure, axes = canvas()
+    ...
+    return figure
+
+FIGURES = [Figure("bound", "Bound against samples seen", "What to look for.", bound, experiments=("fig2-*",))]
+```
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from reparam.errors import ReparamError
+from reparam.report.style import (
+    INK,
+    PALETTE,
+    band,
+    canvas,
+    interval,
+    label,
+    line_style,
+    pictures,
+    published,
+    readable,
+)
+
+__all__ = [
+    "INK",
+    "PALETTE",
+    "Figure",
+    "PaperData",
+    "band",
+    "canvas",
+    "interval",
+    "label",
+    "line_style",
+    "load_figures",
+    "pictures",
+    "published",
+    "readable",
+]
+
+SERIES = ["experiment", "estimator", "cell", "seed", "step"]
+
+
+@dataclass(frozen=True)
+class PaperData:
+    """One paper's results at one scale, from one source (the reader's run, or the project's reference).
+
+    `metrics` and `cells` are the tables of that name (docs/architecture.md), limited to the paper, scale and source.
+    `arrays(experiment, estimator, seed)` gives the arrays a seed kept for pictures; empty when it kept none.
+    """
+
+    scale: str
+    metrics: pd.DataFrame
+    cells: pd.DataFrame
+    arrays: Callable[[str, str, int], dict[str, np.ndarray]]
+
+    def series(
+        self, metric: str, *, experiment: str = "*", estimator: str = "*", x: str = "step"
+    ) -> pd.DataFrame:
+        """Rows of one metric: experiment, estimator, cell, seed, step, value, and `x` (another metric of the same
+        row, such as `samples_seen`). Globs choose experiments and estimators; no match gives an empty frame."""
+        table = self.metrics
+        chosen = [
+            fnmatchcase(e, experiment) and fnmatchcase(m, estimator)
+            for e, m in zip(table["experiment"], table["estimator"], strict=True)
+        ]
+        table = table[np.array(chosen, dtype=bool)]
+        rows = table.loc[table["metric"] == metric, [*SERIES, "value"]]
+        if x != "step":
+            along = table.loc[table["metric"] == x, [*SERIES, "value"]].rename(columns={"value": x})
+            rows = rows.merge(along, on=SERIES, how="inner", validate="one_to_one")
+        return rows.sort_values(SERIES, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a paper. `draw` returns None when there is nothing to draw yet.
+
+    `experiments` are globs of the experiments it uses: the page names their cells as the figure's provenance, and
+    says which of them are missing.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[PaperData], Canvas | None]
+    experiments: tuple[str, ...] = ("*",)
+
+    def uses(self, experiment: str) -> bool:
+        return any(fnmatchcase(experiment, glob) for glob in self.experiments)
+
+
+def load_figures(folder: Path) -> list[Figure]:
+    """The `FIGURES` of a paper's folder; none when it has no `figures.py`."""
+    path = folder / "figures.py"
+    if not path.is_file():
+        return []
+    spec = importlib.util.spec_from_file_location(f"reparam_figures_{folder.name}", path)
+    if spec is None or spec.loader is None:
+        raise ReparamError(f"{path}: cannot be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    figures = list(getattr(module, "FIGURES", []))
+    names = [figure.name for figure in figures]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ReparamError(f"{path}: two figures are named {twice[0]!r}; give each its own name")
+    return figures

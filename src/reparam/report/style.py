@@ -1,0 +1,163 @@
+"""The one visual language of all figures: colours, type, bands over seeds, pictures.
+
+Everything that would be black is drawn in `INK`; the page replaces `INK` by the colour of its own text, so that a
+figure reads on a light and on a dark page alike.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from scipy import stats
+
+INK = "#20242b"
+
+# Okabe and Ito's colour-blind safe hues, moved in lightness until each has a contrast of at least 3 with the
+# light and with the dark page (tests/report/test_style.py computes it).
+PALETTE = ("#0a7cc4", "#d2601a", "#12926a", "#b8679a", "#9a7d0a", "#7a6fd0", "#c2454f", "#7d8288")
+DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+
+# (colour, dash) of the labels that the papers use most; a label that is not here hashes to a pair of its own.
+STYLES = {
+    "pathwise": (0, 0),
+    "score_function": (1, 0),
+    "score_function_moving_average": (4, 1),
+    "score_function_average": (4, 1),
+    "score_function_loo": (6, 3),
+    "wake_sleep": (2, 1),
+    "mcem": (3, 3),
+    "exact": (7, 2),
+}
+
+
+def line_style(estimator: str) -> dict[str, Any]:
+    """Colour and dash of an estimator's label: the same in every figure, whoever else is in it."""
+    if estimator in STYLES:
+        colour, dash = STYLES[estimator]
+    else:
+        digest = hashlib.sha256(estimator.encode()).digest()
+        colour, dash = digest[0] % len(PALETTE), digest[1] % len(DASHES)
+    return {"color": PALETTE[colour], "linestyle": DASHES[dash]}
+
+
+def readable(name: str) -> str:
+    """`wake_sleep` as a reader would write it: `wake sleep`."""
+    return name.replace("_", " ")
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Seaborn's white grid with the project's ink, sizes and transparent background."""
+    ink = {
+        key: INK
+        for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
+    }
+    own = {
+        "axes.facecolor": "none",
+        "axes.prop_cycle": mpl.cycler(color=PALETTE),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.linewidth": 0.8,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 10,
+        "figure.facecolor": "none",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 10,
+        "grid.alpha": 0.13,
+        "grid.linewidth": 0.8,
+        "image.cmap": "gray",
+        "legend.fontsize": 9.5,
+        "legend.frameon": False,
+        "legend.handlelength": 2.6,
+        "lines.linewidth": 1.9,
+        "savefig.facecolor": "none",
+        "svg.fonttype": "none",
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+    }
+    with mpl.rc_context():
+        sns.set_theme(context="notebook", style="whitegrid", rc=ink | own)
+        yield
+
+
+def canvas(
+    rows: int = 1, columns: int = 1, *, width: float = 4.4, height: float = 3.3, **kwargs: Any
+) -> tuple[Canvas, np.ndarray]:
+    """A figure of `rows` × `columns` panels of `width` × `height` inches, and its axes as an array [rows, columns]."""
+    figure = Canvas(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def label(ax: Axes, *, x: str, y: str, x_unit: str = "", y_unit: str = "", title: str = "") -> None:
+    """Name both axes with their units, and the panel."""
+    ax.set_xlabel(f"{x} ({x_unit})" if x_unit else x)
+    ax.set_ylabel(f"{y} ({y_unit})" if y_unit else y)
+    if title:
+        ax.set_title(title)
+
+
+def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean and Student's t interval over seeds; one seed has no interval (NaN)."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, np.nan, np.nan
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
+    return mean, mean - half, mean + half
+
+
+def band(
+    ax: Axes, frame: pd.DataFrame, x: str, y: str, *, estimator: str, name: str | None = None, **line: Any
+) -> None:
+    """Mean over seeds with its 95 % t band.
+
+    `frame` has the columns `seed`, `x` and `y`. Where every seed has a finite value the line is full and has its
+    band; where some diverged, the survivors' mean goes on thin and without a band, a cross marks each seed's last
+    finite value, and the legend counts them.
+    """
+    style = line_style(estimator) | line
+    seeds = int(frame["seed"].nunique())
+    finite = frame[np.isfinite(frame[y].astype(float))]
+    rows = [(at, len(part), *interval(part[y].to_numpy(float))) for at, part in finite.groupby(x)]
+    curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"])
+    whole = curve["seeds"] == seeds
+    ends = finite.sort_values(x).groupby("seed").tail(1)
+    lost = ends[ends[x] < frame[x].max()]
+    gone = seeds - int(finite["seed"].nunique()) + len(lost)
+    text = name or readable(estimator)
+    ax.plot(
+        curve["x"], curve["mean"].where(whole), label=f"{text} ({gone} of {seeds} diverged)" if gone else text, **style
+    )
+    ax.fill_between(
+        curve["x"], curve["low"].where(whole), curve["high"].where(whole), color=style["color"], alpha=0.18, linewidth=0
+    )
+    if gone:
+        ax.plot(curve["x"], curve["mean"].mask(whole), **style | {"linewidth": 0.9})
+        ax.plot(lost[x], lost[y], "x", color=style["color"], markersize=7, markeredgewidth=1.8)
+
+
+def published(ax: Axes, x: Sequence[float], y: Sequence[float], *, estimator: str, name: str) -> None:
+    """Points read from a paper's own figure: open circles in the estimator's colour, never a line."""
+    colour = line_style(estimator)["color"]
+    ax.plot(x, y, "o", markerfacecolor="none", markeredgecolor=colour, markersize=5.5, label=name)
+
+
+def pictures(ax: Axes, images: np.ndarray, columns: int) -> None:
+    """A sheet of pictures [count, height, width] with values in [0, 1], row by row, `columns` to a row."""
+    count, height, width = images.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * height, columns * width), np.nan)
+    for index, image in enumerate(images):
+        top, left = divmod(index, columns)
+        sheet[top * height : (top + 1) * height, left * width : (left + 1) * width] = image
+    ax.imshow(sheet, vmin=0, vmax=1, interpolation="none")
+    ax.set_axis_off()
