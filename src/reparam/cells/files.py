@@ -41,6 +41,12 @@ def _discard(temporary: Path) -> None:
         return
 
 
+def discard_leftovers(folder: Path) -> None:
+    """Remove what writers killed in the middle of `write_atomically` left in this folder."""
+    for temporary in folder.glob(".*.tmp"):
+        _discard(temporary)
+
+
 def write_json(path: Path, content: Any) -> None:
     """JSON with sorted keys; NaN is refused, because it is no JSON."""
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from reparam.cells import procedures
-from reparam.cells.files import sha256, write_atomically
+from reparam.cells.files import discard_leftovers, sha256, write_atomically
 from reparam.cells.parent import end_with_parent
 from reparam.cells.procedures import Findings
 from reparam.cells.progress import Progress
@@ -56,6 +56,7 @@ def run_cell(
     chosen = devices.resolve(device)
     torch.set_num_threads(1)
     with _lock(work, folder):
+        discard_leftovers(folder)
         missing = tuple(seed for seed in sorted(set(seeds)) if not is_done(folder, seed, key))
         if missing:
             _run_missing(key, missing, folder, work, chosen, checkpoint_seconds)

@@ -1,0 +1,78 @@
+"""Runs the small cell and kills itself with SIGKILL at a given point: `kill_driver.py ROOT METHOD POINT NTH`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import small
+import torch
+
+from reparam import measure
+from reparam.cells import files
+from reparam.cells.train import Training
+
+
+class Killer:
+    """Counts passes through the chosen point; the nth one is the last thing this process does."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: str, killer: Killer) -> None:
+    where, _, pattern = point.partition(":")
+    if where == "step":
+        original = Training.call
+
+        def call(self, *arguments):
+            result = original(self, *arguments)
+            killer()
+            return result
+
+        Training.call = call
+    elif where == "evaluation":
+        bound = measure.get("bound")
+
+        def measured(context, options):
+            result = bound(context, options)
+            killer()
+            return result
+
+        measure.base.registry._entries["bound"] = measured
+    elif where == "torn":
+        save = torch.save
+
+        def half(content, path):
+            save(content, path)
+            if killer.left == 1:
+                whole = Path(path).read_bytes()
+                Path(path).write_bytes(whole[: len(whole) // 2])
+            killer()
+
+        torch.save = half
+    else:  # before or after the move of a file whose name holds `pattern`
+        replace = os.replace
+
+        def moved(source, target):
+            hit = pattern in Path(target).name
+            if hit and where == "before":
+                killer()
+            replace(source, target)
+            if hit and where == "after":
+                killer()
+
+        files.os.replace = moved
+
+
+if __name__ == "__main__":
+    root, method, point, nth = sys.argv[1:]
+    arm(point, Killer(int(nth)))
+    small.run(Path(root), small.spec(method))
