@@ -91,10 +91,11 @@ def theme() -> Iterator[None]:
 
 
 def canvas(
-    rows: int = 1, columns: int = 1, *, width: float = 4.4, height: float = 3.3, **kwargs: Any
+    rows: int = 1, columns: int = 1, *, width: float = 4.4, height: float = 3.8, **kwargs: Any
 ) -> tuple[Canvas, np.ndarray]:
     """A figure of `rows` × `columns` panels of `width` × `height` inches, and its axes as an array [rows, columns]."""
     figure = Canvas(figsize=(width * columns, height * rows), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
@@ -116,33 +117,49 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float
 
 
 def band(
-    ax: Axes, frame: pd.DataFrame, x: str, y: str, *, estimator: str, name: str | None = None, **line: Any
+    ax: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    estimator: str,
+    name: str | None = None,
+    geometric: bool = False,
+    **line: Any,
 ) -> None:
     """Mean over seeds with its 95 % t band.
 
     `frame` has the columns `seed`, `x` and `y`. Where every seed has a finite value the line is full and has its
-    band; where some diverged, the survivors' mean goes on thin and without a band, a cross marks each seed's last
-    finite value, and the legend counts them.
+    band; where some are gone (diverged or failed), the others' mean goes on thin and without a band, a cross marks
+    each lost seed's last finite value, and the legend counts them. `geometric` (for a logarithmic axis) takes mean
+    and interval of the logarithms; values that are not positive cannot stand on such an axis and leave a gap.
     """
     style = line_style(estimator) | line
     seeds = int(frame["seed"].nunique())
-    finite = frame[np.isfinite(frame[y].astype(float))]
-    rows = [(at, len(part), *interval(part[y].to_numpy(float))) for at, part in finite.groupby(x)]
-    curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"])
-    whole = curve["seeds"] == seeds
+    finite = frame[np.isfinite(frame[y].to_numpy(float))]
     ends = finite.sort_values(x).groupby("seed").tail(1)
     lost = ends[ends[x] < frame[x].max()]
-    gone = seeds - int(finite["seed"].nunique()) + len(lost)
+    gone = seeds - len(ends) + len(lost)
+    drawn = finite[finite[y] > 0] if geometric else finite
+    forth, back = (np.log, np.exp) if geometric else (np.asarray, np.asarray)
+    rows = [
+        (at, len(part), *back(interval(forth(part[y].to_numpy(float))))) for at, part in drawn.groupby(x)
+    ]
+    curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"])
+    whole = curve["seeds"] == seeds
     text = name or readable(estimator)
-    ax.plot(
-        curve["x"], curve["mean"].where(whole), label=f"{text} ({gone} of {seeds} diverged)" if gone else text, **style
-    )
-    ax.fill_between(
-        curve["x"], curve["low"].where(whole), curve["high"].where(whole), color=style["color"], alpha=0.18, linewidth=0
-    )
+    text += f" ({gone} of {seeds} ended early)" if gone else ""
+    ax.plot(curve["x"], curve["mean"].where(whole), label=text, **style)
+    edges = curve["low"].where(whole), curve["high"].where(whole)
+    ax.fill_between(curve["x"], *edges, color=style["color"], alpha=0.2, linewidth=0)
     if gone:
         ax.plot(curve["x"], curve["mean"].mask(whole), **style | {"linewidth": 0.9})
         ax.plot(lost[x], lost[y], "x", color=style["color"], markersize=7, markeredgewidth=1.8)
+
+
+def legend(ax: Axes, columns: int = 2) -> None:
+    """A legend below the panel, where it covers no data."""
+    ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.21), ncols=columns, columnspacing=1.4)
 
 
 def published(ax: Axes, x: Sequence[float], y: Sequence[float], *, estimator: str, name: str) -> None:

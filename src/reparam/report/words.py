@@ -18,7 +18,7 @@ VERDICTS = {
 }
 REASONS = {
     "memory": "the paper's number is known from memory only",
-    "visual": "purely visual: look at the figures",
+    "visual": "purely visual",
     "unobtainable": "the data cannot be obtained",
     "outside": "the model lies outside this suite",
 }
@@ -47,6 +47,8 @@ def number(value: Any, digits: int = 4) -> str:
         return value
     if float(value) != float(value):
         return "NaN"
+    if abs(float(value)) == float("inf"):
+        return "∞" if float(value) > 0 else "−∞"
     text = f"{float(value):.{digits}g}"
     if "e" in text:
         mantissa, _, exponent = text.partition("e")
@@ -60,11 +62,8 @@ def count(value: Any) -> str:
 
 
 def interval(low: Any, high: Any) -> str:
-    """An interval in brackets; empty when it has no finite end."""
-    if not is_known(low) and not is_known(high):
-        return ""
-    ends = [number(end) if is_known(end) else sign for end, sign in ((low, "−∞"), (high, "∞"))]
-    return f"[{ends[0]}, {ends[1]}]"
+    """An interval in brackets; empty when it has no end."""
+    return f"[{number(low)}, {number(high)}]" if is_known(low) or is_known(high) else ""
 
 
 def quantity(part: dict[str, Any], inherited: dict[str, Any] | None = None) -> str:

@@ -1,13 +1,13 @@
 """Figures of the made-up paper: one of each sort that the papers draw."""
 
-from reparam.report.figures import Figure, PaperData, band, canvas, label, pictures, published
+from reparam.report.figures import Figure, PaperData, band, canvas, label, legend, pictures, published
 
 
 def bound(data: PaperData):
     frame = data.series("elbo/test", experiment="fig2-*", x="samples_seen")
     if frame.empty:
         return None
-    experiments = sorted(frame["experiment"].unique())
+    experiments = sorted(frame["experiment"].unique(), key=len)
     figure, axes = canvas(columns=len(experiments), sharey=True)
     for ax, experiment in zip(axes[0], experiments, strict=True):
         panel = frame[frame["experiment"] == experiment]
@@ -17,7 +17,7 @@ def bound(data: PaperData):
         label(ax, x="samples seen", y="test bound", y_unit="nats per datum", title=f"Nz = {experiment[11:]}")
         if experiment == "fig2-latent3":
             published(ax, [1e4, 5e4, 2e5], [-27, -20.5, -18.4], estimator="pathwise", name="paper, Fig 2")
-        ax.legend(loc="lower right")
+        legend(ax, columns=1)
     return figure
 
 
@@ -28,10 +28,10 @@ def gradient_variance(data: PaperData):
     figure, axes = canvas(columns=2, sharey=True)
     for ax, (group, frame) in zip(axes[0], frames.items(), strict=True):
         for estimator, rows in frame.groupby("estimator"):
-            band(ax, rows, "samples_seen", "value", estimator=str(estimator))
+            band(ax, rows, "samples_seen", "value", estimator=str(estimator), geometric=True)
         ax.set(xscale="log", yscale="log")
         label(ax, x="samples seen", y="gradient variance", y_unit="nats²", title=group)
-    axes[0, 0].legend()
+    legend(axes[0, 0], columns=1)
     return figure
 
 
