@@ -132,7 +132,7 @@ def main() -> None:
         for _ in range(arguments.rounds)
     ]
     print(
-        f"{arguments.optimiser} on {device}, one CPU thread, {arguments.rounds} rounds of {arguments.steps} steps"
+        f"{arguments.optimiser} on {device}, one CPU thread, {arguments.rounds} rounds × {arguments.steps} steps"
     )
     print(f"{'':22}{'ms/step':>10}{'÷ plain':>10}{'first step, s':>16}")
     for name in contestants:
