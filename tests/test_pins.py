@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
 import tomllib
@@ -65,6 +66,24 @@ def test_what_a_locked_package_needs_is_locked_too(name: str) -> None:
         if need.marker is None or need.marker.evaluate({"extra": ""}):
             assert canonicalize_name(need.name) in LOCK, f"{name} needs {need}: run `make lock`"
             assert need.specifier.contains(LOCK[canonicalize_name(need.name)], prereleases=True)
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The top-level modules that a source file imports, lazily or not."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    plain = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    from_ = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
+    return {name.split(".")[0] for name in [*plain, *from_]}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    """An import that works only because another package brings it along breaks when that one changes."""
+    modules = set().union(*map(imported_modules, (ROOT / "src").rglob("*.py")))
+    providers = importlib.metadata.packages_distributions()
+    needed = {canonicalize_name(name) for module in modules for name in providers.get(module, [])}
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
+    assert {"torch", "wandb"} < needed
+    assert needed - {"reparam"} <= declared
 
 
 def test_conda_installs_the_locked_versions() -> None:

@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         _scale(command)
         if name == "wandb":
             command.add_argument("--mode", choices=("offline", "online", "disabled"), default=None)
+            command.add_argument("--workspaces", metavar="ENTITY/PROJECT", help="save views there instead")
 
     command = _add(commands, "watch", _watch, "the cells that are running now")
     command.add_argument("--once", action="store_true", help="print once and end")
@@ -198,6 +199,11 @@ def _report(args: argparse.Namespace) -> None:
 
 
 def _wandb(args: argparse.Namespace) -> None:
+    if args.workspaces:
+        from reparam.tracking.workspaces import save_workspaces
+
+        print(*save_workspaces(args.workspaces, args.scale, args.results), sep="\n")
+        return
     from reparam.tracking.export import export
 
     print(f"{export(args.scale, args.results, args.mode)} runs exported to W&B")

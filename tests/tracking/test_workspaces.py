@@ -45,7 +45,7 @@ def test_saving_sends_one_view_per_experiment(results: Path, monkeypatch: pytest
     monkeypatch.setattr(internal, "upsert_view2", upsert)
     monkeypatch.setattr("wandb_workspaces.workspaces.interface.get_app_url", lambda api: "https://wandb.test")
     monkeypatch.setattr(wandb, "Api", lambda: None)
-    (address,) = save_workspaces("someone", "reparam", "quick", results)
+    (address,) = save_workspaces("someone/reparam", "quick", results)
     assert address.startswith("https://wandb.test/someone/reparam")
     assert [view.display_name for view in sent] == ["kingma2014 fig2"]
 
@@ -56,4 +56,10 @@ def test_saving_without_an_account_is_one_line(results: Path, monkeypatch: pytes
 
     monkeypatch.setattr(internal, "upsert_view2", refuse)
     with pytest.raises(ReparamError, match=r"^W&B refused .*: No API key configured. Use `wandb login`.$"):
-        save_workspaces("someone", "reparam", "quick", results)
+        save_workspaces("someone/reparam", "quick", results)
+
+
+@pytest.mark.parametrize("target", ["someone", "/reparam", "someone/", "a/b/c"])
+def test_a_target_of_another_form_is_refused(results: Path, target: str) -> None:
+    with pytest.raises(ReparamError, match="give it as ENTITY/PROJECT"):
+        save_workspaces(target, "quick", results)

@@ -28,13 +28,17 @@ def paper_workspaces(entity: str, project: str, paper: str, metrics: dict[str, l
     return [_workspace(entity, project, paper, name, sorted(metrics[name])) for name in sorted(metrics)]
 
 
-def save_workspaces(entity: str, project: str, scale: str, results: Path) -> list[str]:
-    """Save the workspaces of every paper exported at `scale` to W&B; return their addresses.
+def save_workspaces(target: str, scale: str, results: Path) -> list[str]:
+    """Save the workspaces of every paper exported at `scale` to W&B's ENTITY/PROJECT; return their addresses.
 
-    Needs an account. Saving again adds new views beside the old ones. Raises ReparamError when W&B
-    refuses.
+    Needs an account. Saving again adds new views beside the old ones. Raises ReparamError when
+    `target` is not of that form or W&B refuses.
     """
     import wandb
+
+    entity, slash, project = target.partition("/")
+    if not (entity and slash and project) or "/" in project:
+        raise ReparamError(f"--workspaces is {target!r}: give it as ENTITY/PROJECT")
 
     saved = []
     for paper, metrics in exported_metrics(results / scale).items():
