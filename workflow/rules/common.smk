@@ -5,16 +5,15 @@ import subprocess
 import sys
 
 from reparam.cells.parent import VARIABLE, describe
-from reparam.data.sources import SOURCES
 from reparam.errors import ReparamError
 from reparam.plan import gpus, sources, stale_lock
 from reparam.plan.cells import canonical
-from reparam.plan.config import parse
+from reparam.plan.config import parse as parse_config
 from reparam.plan.experiments import PAPERS
 from reparam.plan.plan import make_plan
 
 try:
-    PLAN = make_plan(parse(config))
+    PLAN = make_plan(parse_config(config))
     GPUS = gpus.slots(PLAN.config.device)
     CELL_SOURCES = {cell.path: sources.cell_digest(cell) for cell in PLAN.selected}
 except ReparamError as error:

@@ -9,7 +9,9 @@ rule oracles:
     log:
         "results/{scale}/logs/oracles.log",
     params:
-        source=sources.oracles_digest(),
+        source=sources.digest(
+            ["reparam.measure.oracle_checks", *sources.registered_modules("estimators")]
+        ),
     threads: 1
     conda:
         "../../environment.yml"

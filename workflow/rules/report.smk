@@ -12,7 +12,7 @@ rule report:
         "results/{scale}/logs/report.log",
     params:
         source=sources.digest(
-            ["reparam.report.build", *sources.figures()],
+            ["reparam.report.build", *sources.figure_modules()],
             files_of_papers("*/README.md", "../report/templates/*"),
         ),
     conda:

@@ -18,7 +18,7 @@ rule train:
         "results/{scale}/logs/{paper}/{experiment}/{estimator}/{cell}.log",
     params:
         spec=lambda wildcards: canonical(cell_of(wildcards).spec),
-        seeds=lambda wildcards: ",".join(map(str, cell_of(wildcards).seeds)) + ",",
+        seeds=lambda wildcards: "".join(f"{seed}," for seed in sorted(cell_of(wildcards).seeds)),
         source=lambda wildcards: CELL_SOURCES[cell_of(wildcards).path],
     threads: 1
     resources:

@@ -53,6 +53,16 @@ def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) 
     return result.hexdigest()
 
 
+def registered_modules(*folders: str, package: Path = PACKAGE) -> list[str]:
+    """All modules of these folders that register something."""
+    return sorted({module for module, _ in _names(list(folders), package).values()})
+
+
+def figure_modules(package: Path = PACKAGE) -> list[str]:
+    """The modules that draw the papers' figures."""
+    return [f"{package.name}.papers.{file.parent.name}.figures" for file in package.glob("papers/*/figures.py")]
+
+
 def methods(package: Path = PACKAGE) -> dict[str, str]:
     """Every estimator and learner by name, with the first line of its docstring."""
     found = {name: line for name, (_, line) in _names(["estimators", "engine/learners"], package).items()}
