@@ -54,7 +54,9 @@ def test_uniforms_lie_strictly_inside_and_have_the_right_law() -> None:
 def test_uniforms_at_the_edges_have_finite_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     for dtype in (torch.float32, torch.float64):
         for extreme in (0.0, 1.0):
-            monkeypatch.setattr(torch, "rand", lambda *_, e=extreme, d=dtype, **__: torch.full((1,), e, dtype=d))
+            monkeypatch.setattr(
+                torch, "rand", lambda *_, e=extreme, d=dtype, **__: torch.full((1,), e, dtype=d)
+            )
             u = draw("uniform", (1,), generator("edge"), dtype)
             assert 0 < u.item() < 1
             assert torch.isfinite(torch.logit(u)).all()

@@ -51,4 +51,8 @@ def run(root: Path, spec: dict[str, Any], seeds: tuple[int, ...] = SEEDS, source
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Histories and arrays of a cell, byte for byte."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in (".parquet", ".npz")}
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".parquet", ".npz")
+    }

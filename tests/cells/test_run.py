@@ -39,7 +39,9 @@ def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path) -> None:
 
 def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path) -> None:
     here = small.run(tmp_path / "here", small.spec())
-    code = f"import small; from pathlib import Path; small.run(Path({str(tmp_path / 'there')!r}), small.spec())"
+    code = (
+        f"import small; from pathlib import Path; small.run(Path({str(tmp_path / 'there')!r}), small.spec())"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)
     there = tmp_path / "there" / "results" / here.name
     assert small.contents(here) == small.contents(there)
@@ -194,7 +196,11 @@ def test_a_cell_ends_when_its_run_is_gone() -> None:
     )
     environment = {**os.environ, parent.VARIABLE: parent.describe(owner.pid)}
     watcher = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert watcher.stdout is not None
     assert watcher.stdout.readline() == "up\n"

@@ -91,4 +91,6 @@ def test_the_support_of_bits_is_every_state_once() -> None:
 def test_bernoulli_takes_exactly_one_parameter() -> None:
     with pytest.raises(ValueError, match="exactly one"):
         Bernoulli()
-    torch.testing.assert_close(Bernoulli(probs=torch.tensor([0.25])).logits, torch.logit(torch.tensor([0.25])))
+    torch.testing.assert_close(
+        Bernoulli(probs=torch.tensor([0.25])).logits, torch.logit(torch.tensor([0.25]))
+    )

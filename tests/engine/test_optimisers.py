@@ -9,7 +9,11 @@ from reparam.engine import optimisers
 from reparam.errors import ReparamError
 
 PAIRS = [
-    ({"name": "sgd", "rate": 0.1, "momentum": 0.9}, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 1e-12),
+    (
+        {"name": "sgd", "rate": 0.1, "momentum": 0.9},
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+        1e-12,
+    ),
     (
         {"name": "adagrad", "rate": 0.1, "eps": 1e-20},
         lambda p: torch.optim.Adagrad(p, lr=0.1, eps=1e-10),

@@ -75,7 +75,8 @@ OWN = {"bits_one_layer": "logits", "normal_one_layer": "loc"}
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "key"), [case for case in CASES if case.values[2] in OWN and case.values[0] != "exact"]
+    ("name", "options", "key"),
+    [case for case in CASES if case.values[2] in OWN and case.values[0] != "exact"],
 )
 def test_a_datum_does_not_see_the_noise_of_another(name: str, options: dict, key: str) -> None:
     """Changing the noise of the last datum leaves the first datum's own parameters' gradient alone."""

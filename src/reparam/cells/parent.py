@@ -15,7 +15,7 @@ POLL_SECONDS = 0.5
 
 
 def describe(pid: int) -> str:
-    """"pid:start time": unlike the pid alone, never a later process."""
+    """ "pid:start time": unlike the pid alone, never a later process."""
     return f"{pid}:{psutil.Process(pid).create_time():.2f}"
 
 

@@ -69,7 +69,9 @@ def _lock(work: Path, folder: Path) -> FileLock:
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReparamError(f"cannot use {work}: {error.strerror}; make the results folder writable") from error
+        raise ReparamError(
+            f"cannot use {work}: {error.strerror}; make the results folder writable"
+        ) from error
     lock = FileLock(work / "lock")
     try:
         lock.acquire(timeout=0)
@@ -172,7 +174,9 @@ def commit(folder: Path, seed: int, key: CellKey, findings: Findings, status: Ma
         }
     )
     if findings.arrays:
-        write_atomically(arrays_file(folder, seed), lambda temporary: _save_arrays(temporary, findings.arrays))
+        write_atomically(
+            arrays_file(folder, seed), lambda temporary: _save_arrays(temporary, findings.arrays)
+        )
     file = history_file(folder, seed)
     write_atomically(file, lambda temporary: history.to_parquet(temporary, index=False))
     write_status(folder, seed, key, history=sha256(file), **status)

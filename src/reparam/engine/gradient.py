@@ -55,7 +55,7 @@ def estimate_gradient(
             aux = {"value": terms.value, "memory": terms.memory, "coefficients": _tensors(terms.coefficients)}
             return tuple(loss.sum() for loss in terms.losses), aux
 
-        totals, pullback, aux = torch.func.vjp(losses, params, has_aux=True)
+        totals, pullback, aux = torch.func.vjp(losses, params, has_aux=True)  # type: ignore[misc]
         coefficients = _untensors(static["coefficients"], aux["coefficients"])
         return _combine(totals, coefficients, pullback), aux
 
@@ -86,9 +86,7 @@ def _combine(totals: tuple[Tensor, ...], coefficients: tuple[Coefficient, ...], 
     for i, split in enumerate(per_tensor):
         if not split:
             continue
-        only = tuple(
-            torch.ones_like(t) if j == i else torch.zeros_like(t) for j, t in enumerate(totals)
-        )
+        only = tuple(torch.ones_like(t) if j == i else torch.zeros_like(t) for j, t in enumerate(totals))
         (part,) = pullback(only)
         scales = coefficients[i]
         assert isinstance(scales, Mapping)

@@ -8,9 +8,7 @@ from torch import Tensor
 from reparam.noise import generator
 
 
-def minibatch_indices(
-    axes: tuple[str | int, ...], start: int, length: int, batch: int, rows: int
-) -> Tensor:
+def minibatch_indices(axes: tuple[str | int, ...], start: int, length: int, batch: int, rows: int) -> Tensor:
     """Row indices [length, batch] of steps start … start + length − 1.
 
     Every epoch is a permutation of all rows from a stream of its own, so any step's rows can be found

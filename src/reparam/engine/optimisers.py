@@ -62,7 +62,9 @@ class Adagrad:
     def update(self, grads: Tensors, state: State, params: Tensors) -> tuple[dict[str, Tensor], State]:
         total = {name: state["sum"][name] + g.square() for name, g in grads.items()}
         rate = torch.where(state["count"] >= self.warmup, self.rate, 0.0)
-        moved = {name: params[name] - rate * g * (total[name] + self.eps).rsqrt() for name, g in grads.items()}
+        moved = {
+            name: params[name] - rate * g * (total[name] + self.eps).rsqrt() for name, g in grads.items()
+        }
         return moved, {"sum": total, "count": state["count"] + 1}
 
 

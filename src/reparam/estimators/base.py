@@ -15,9 +15,7 @@ from reparam.registry import Registry
 
 Sites = Mapping[str, Site]
 Coefficient = float | Tensor | Mapping[str, Tensor]
-registry: Registry[type[Estimator]] = Registry(
-    "estimator", "reparam.estimators", group="reparam.estimators"
-)
+registry: Registry[type[Estimator]] = Registry("estimator", "reparam.estimators", group="reparam.estimators")
 register = registry.register
 
 

@@ -39,7 +39,9 @@ class Exact(Estimator):
     ) -> Terms:
         first = run(params, lambda name, law: _support(name, law)[0].expand(law.shape))
         sizes = _joint_sizes(first.latent)
-        grid = torch.cartesian_prod(*(torch.arange(size, device=first.value.device) for size in sizes.values()))
+        grid = torch.cartesian_prod(
+            *(torch.arange(size, device=first.value.device) for size in sizes.values())
+        )
         states = {
             name: _support(name, site.law)[grid.reshape(-1, len(sizes))[:, i]]
             for i, (name, site) in enumerate(first.latent.items())

@@ -7,7 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from reparam.program import Params, Program, run
+from reparam.program import Choose, Params, Program, run
 
 
 def expectation(program: Program, params: Params) -> Tensor:
@@ -23,7 +23,7 @@ def expectation(program: Program, params: Params) -> Tensor:
         for name, shape in shapes.items():
             states[name] = flat[start : start + shape.numel()].reshape(shape)
             start += shape.numel()
-        trace = run(program, params, lambda name, law, s=states: s[name].to(law.probs).expand(law.shape))
+        trace = run(program, params, _states(states))
         mass = torch.ones_like(trace.value)
         for site in trace.latent.values():
             p = site.law.probs
@@ -37,3 +37,7 @@ def expectation(program: Program, params: Params) -> Tensor:
 def _event_shapes(program: Program, params: Params) -> dict[str, torch.Size]:
     trace = run(program, params, lambda name, law: torch.zeros(law.shape).to(law.probs))
     return {name: site.law.probs.shape[len(site.law.plate) :] for name, site in trace.latent.items()}
+
+
+def _states(states: dict[str, Tensor]) -> Choose:
+    return lambda name, law: states[name].to(law.probs).expand(law.shape)

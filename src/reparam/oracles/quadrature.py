@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reparam.program import Params, Program, run
+from reparam.program import Choose, Params, Program, run
 
 
 def expectation(program: Program, params: Params, nodes: int = 24) -> Tensor:
@@ -27,8 +27,10 @@ def expectation(program: Program, params: Params, nodes: int = 24) -> Tensor:
         for name, shape in shapes.items():
             standard[name] = flat[start : start + shape.numel()].reshape(shape)
             start += shape.numel()
-        trace = run(
-            program, params, lambda name, law, s=standard: law.loc + law.scale * s[name].to(law.loc)
-        )
+        trace = run(program, params, _nodes(standard))
         total = total + float(np.prod(weights[list(index)])) * trace.value
     return total
+
+
+def _nodes(standard: dict[str, Tensor]) -> Choose:
+    return lambda name, law: law.loc + law.scale * standard[name].to(law.loc)
