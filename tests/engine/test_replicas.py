@@ -1,0 +1,66 @@
+"""Seeds in one call, padded to a fixed height, give what each gives alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils._pytree import tree_map
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cells"))
+import small
+
+from reparam.cells.train import Training
+from reparam.engine import paths, replicas
+
+
+@pytest.mark.parametrize("method", ["pathwise", "score_function", "wake_sleep", "mcem"])
+def test_stacked_seeds_step_as_each_does_alone(method: str) -> None:
+    """Ten steps of three seeds side by side; only rounding may differ between one call and three."""
+    training = Training(small.spec(method), torch.device("cpu"))
+    seeds = (0, 1, 5)
+    index, noise = training.block(seeds, 0)
+
+    def run(columns: list[int]) -> dict:
+        state = replicas.stack([training.initial(seeds[c]) for c in columns])
+        call = None
+        for t in range(10):
+            rows = index[t][columns]
+            picked = tree_map(lambda leaf, t=t: leaf[t][columns], noise)
+            arguments = (state, training.task.train[rows], rows, picked)
+            call = call or paths.build(replicas.lift(training.step), arguments, "traced")
+            state, _ = call(*arguments)
+        return state
+
+    together = run([0, 1, 2])
+    for column in range(3):
+        alone = run([column])
+        torch.testing.assert_close(
+            replicas.unstack(together["params"], column),
+            replicas.unstack(alone["params"], 0),
+            rtol=1e-3,
+            atol=1e-4,
+        )
+    first, second = (replicas.unstack(together["params"], c) for c in (0, 1))
+    assert any(not torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize("steps", [20])
+def test_traced_steps_equal_eager_steps_in_float64(steps: int) -> None:
+    """Twenty whole training steps: the traced graph is the eager computation, to rounding."""
+    training = Training(small.spec(), torch.device("cpu"))
+    double = lambda tree: tree_map(lambda x: x.double() if x.is_floating_point() else x, tree)  # noqa: E731
+    index, noise = double(training.block((0,), 0))
+    training.task.train = training.task.train.double()
+    eager = traced = double(replicas.stack([training.initial(0)]))
+    lifted, call = replicas.lift(training.step), None
+    for t in range(steps):
+        picked = tree_map(lambda leaf, t=t: leaf[t], noise)
+        rows = index[t]
+        eager, _ = lifted(eager, training.task.train[rows], rows, picked)
+        arguments = (traced, training.task.train[rows], rows, picked)
+        call = call or paths.build(lifted, arguments, "traced")
+        traced, _ = call(*arguments)
+    torch.testing.assert_close(traced["params"], eager["params"], rtol=1e-12, atol=1e-12)
