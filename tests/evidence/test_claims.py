@@ -96,7 +96,7 @@ def test_bad_claims_are_named_in_one_line(tmp_path, entry, words):
 def test_an_id_given_twice_and_a_broken_file(tmp_path):
     assert "'C-1' is given twice" in message(tmp_path, claim(ordering()), claim(ordering()))
     path = tmp_path / "claims.yaml"
-    for text in ("claims: [", "[]", "claims: 3"):
+    for text in ("claims: [", "[]", "claims: 3", "claims: []\nclaims: []"):
         path.write_text(text)
         with pytest.raises(ReparamError, match=r"claims\.yaml"):
             load_claims(path, "p")

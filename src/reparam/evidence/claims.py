@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from reparam.errors import ReparamError
+from reparam.plan import yaml_file
 from reparam.registry import nearest
 
 
@@ -114,12 +114,7 @@ class Claim:
 
 def load_claims(path: Path, paper: str) -> tuple[Claim, ...]:
     """Read and validate a claims.yaml. Raises ReparamError (one line: file, claim, what is wrong)."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReparamError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise ReparamError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    content = yaml_file.read(path, str(path))
     errors = sorted(_validator().iter_errors(content), key=lambda e: list(map(str, e.absolute_path)))
     if errors:
         raise ReparamError(f"{path}: {_say(errors[0], content)}")
