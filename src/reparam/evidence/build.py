@@ -7,16 +7,16 @@ not count.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from reparam.cells.files import write_json
 from reparam.evidence import ledger, tables
 from reparam.evidence.claims import Claim, check_claims, load_claims
-from reparam.evidence.comparisons import compare, planned_matches
+from reparam.evidence.comparisons import compare
 from reparam.evidence.history import CellResults, PlannedCell, cell_folders, check_format, read_cell
 from reparam.evidence.quantities import Results
 from reparam.evidence.verdicts import Verdict, judge
@@ -96,8 +96,8 @@ def write(evidence: Evidence, folder: Path) -> None:
     """Write every table as parquet and CSV into `<results>/<scale>/tables/`, and the ledger last."""
     for name in tables.COLUMNS:
         tables.write_table(getattr(evidence, name), folder, name)
-    rules = {key: list(digests) for key, digests in sorted(evidence.rules.items())}
-    tables.replace_file(folder / LEDGER.name, (json.dumps(rules, indent=1) + "\n").encode())
+    rules = {key: list(digests) for key, digests in evidence.rules.items()}
+    write_json(folder / LEDGER.name, rules)
 
 
 def _load(paper: PaperPlan) -> tuple[Claim, ...]:
@@ -124,7 +124,7 @@ def _judge(
         cells += read
         results = Results.of(read)
         compared = [[compare(claim, rule, results) for rule in claim.rules] for claim in claims[paper.key]]
-        elsewhere = [_scales(claim, paper) for claim in claims[paper.key]]
+        elsewhere = [_scales(claim, paper, scale) for claim in claims[paper.key]]
         verdicts += judge(claims[paper.key], compared, scale, elsewhere)
     if source == "reference":
         verdicts = [verdict for verdict in verdicts if verdict.has_data]
@@ -136,10 +136,11 @@ def _judge(
     return _Judged(source, scale, cells, verdicts, rules, leftover)
 
 
-def _scales(claim: Claim, paper: PaperPlan) -> list[str]:
-    """The scales at which every rule of the claim has cells."""
-    pairs = {scale: {(c.experiment, c.estimator) for c in cells} for scale, cells in paper.cells.items()}
-    return [scale for scale in pairs if all(planned_matches(rule, pairs[scale]) for rule in claim.rules)]
+def _scales(claim: Claim, paper: PaperPlan, scale: str) -> list[str]:
+    """The scales that plan every rule which `scale` does not."""
+    pairs = {name: {(c.experiment, c.estimator) for c in cells} for name, cells in paper.cells.items()}
+    lacking = [rule for rule in claim.rules if not rule.matches(pairs.get(scale, ()))]
+    return [name for name in pairs if all(rule.matches(pairs[name]) for rule in lacking)]
 
 
 def _leftover_row(source: str, path: Path) -> dict[str, str]:

@@ -5,11 +5,10 @@ Importing this module is cheap (no pandas), so a workflow can check claims befor
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -17,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from reparam.errors import ReparamError
+from reparam.plan import yaml_file
+from reparam.registry import nearest
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,18 @@ class Rule:
             sides.append((match, replace(self.left, metric=self.x_metric, minus=None, reach=None)))
         return sides + [(q.reach.experiment or name, q.reach) for name, q in sides if q.reach is not None]
 
+    def cells(self, match: str) -> list[tuple[str, str]]:
+        """(experiment, estimator) of every cell the rule reads when `left` matched `match`."""
+        return list(dict.fromkeys((experiment, q.estimator) for experiment, q in self.reads(match)))
+
+    def matches(self, planned: Collection[tuple[str, str]]) -> list[str]:
+        """Experiments that `left` matches and that are planned with every cell the rule reads.
+
+        planned: (experiment, estimator) of the planned cells.
+        """
+        names = sorted(fnmatch.filter({experiment for experiment, _ in planned}, self.left.experiment))
+        return [name for name in names if all(pair in planned for pair in self.cells(name))]
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -102,12 +114,7 @@ class Claim:
 
 def load_claims(path: Path, paper: str) -> tuple[Claim, ...]:
     """Read and validate a claims.yaml. Raises ReparamError (one line: file, claim, what is wrong)."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReparamError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise ReparamError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    content = yaml_file.read(path, str(path))
     errors = sorted(_validator().iter_errors(content), key=lambda e: list(map(str, e.absolute_path)))
     if errors:
         raise ReparamError(f"{path}: {_say(errors[0], content)}")
@@ -132,28 +139,27 @@ def check_claims(
     for claim in claims:
         for scale in claim.paper_setting:
             if scale not in scales:
-                raise ReparamError(f"{path}: claim {claim.id}: unknown scale {nearest(scale, scales)}")
+                raise ReparamError(
+                    f"{path}: claim {claim.id}: unknown scale {scale!r}{nearest(scale, scales)}"
+                )
         for rule in claim.rules:
             for pattern, quantity in rule.reads(rule.left.experiment):
                 matches = fnmatch.filter(known, pattern)
                 if not matches:
                     raise ReparamError(
-                        f"{path}: claim {claim.id}: no experiment is called {nearest(pattern, known)}"
+                        f"{path}: claim {claim.id}: unknown experiment {pattern!r}{nearest(pattern, known)}"
                     )
                 labels = set().union(*(known[name] for name in matches))
                 if quantity.estimator not in labels:
                     raise ReparamError(
                         f"{path}: claim {claim.id}: experiment {pattern!r} has no estimator "
-                        f"{nearest(quantity.estimator, labels)}"
+                        f"{quantity.estimator!r}{nearest(quantity.estimator, labels)}"
                     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`'name' (did you mean 'nam'?)`, or the known names when none is near."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
-    return f"{name!r} ({hint})"
+            if not rule.matches({(name, label) for name in known for label in known[name]}):
+                raise ReparamError(
+                    f"{path}: claim {claim.id}: no experiment {rule.left.experiment!r} has every estimator "
+                    f"of the {rule.kind} rule"
+                )
 
 
 def digest(rules: Any, paper_setting: Any) -> str:
@@ -183,7 +189,7 @@ def _say(error: jsonschema.ValidationError, content: Any) -> str:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema["properties"]
         unknown = next(key for key in error.instance if key not in known)
-        return f"{where}{at + ': ' if at else ''}unknown key {nearest(str(unknown), known)}"
+        return f"{where}{at + ': ' if at else ''}unknown key {unknown!r}{nearest(str(unknown), known)}"
     if error.validator == "oneOf":
         return f"{where}{at}: give exactly one of at_least, at_most, or target with margin"
     if error.validator == "not":

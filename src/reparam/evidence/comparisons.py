@@ -9,10 +9,9 @@ because a rival diverged. NaN likewise decides nothing, except an identity, whic
 
 from __future__ import annotations
 
-import fnmatch
 import math
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,27 +62,13 @@ def compare(claim: Claim, rule: Rule, results: Results) -> list[Comparison]:
 
     Raises ReparamError when results are there but a metric the rule names was never measured.
     """
-    matches = planned_matches(rule, results.cells)
+    matches = rule.matches(results.cells)
     for name in matches:
         for experiment, quantity in rule.reads(name):
             require_metrics(results, quantity, experiment, claim.id)
     if matches and rule.kind == "slope":
         return [_slope(rule, matches, results)]
     return [_one(rule, name, results) for name in matches]
-
-
-def planned_matches(rule: Rule, planned: Collection[tuple[str, str]]) -> list[str]:
-    """Experiments that `left` matches and that are planned with every cell the rule reads.
-
-    planned: (experiment, estimator) of the planned cells.
-    """
-    names = sorted(fnmatch.filter({experiment for experiment, _ in planned}, rule.left.experiment))
-    return [name for name in names if all(pair in planned for pair in _cells(rule, name))]
-
-
-def _cells(rule: Rule, match: str) -> list[tuple[str, str]]:
-    """(experiment, estimator) of every cell the rule reads for this match."""
-    return list(dict.fromkeys((experiment, q.estimator) for experiment, q in rule.reads(match)))
 
 
 def _one(rule: Rule, match: str, results: Results) -> Comparison:
@@ -168,7 +153,8 @@ def _gather(
     test: Callable[[st.Numbers], st.Finding | str],
 ) -> Comparison:
     """Collect the seeds that have numbers, test them, and say what became of the others."""
-    cells = list(dict.fromkeys(results.cells[pair] for match in matches for pair in _cells(rule, match)))
+    pairs = dict.fromkeys(pair for match in matches for pair in rule.cells(match))
+    cells = [results.cells[pair] for pair in pairs]
     planned = sorted(set.intersection(*(set(cell.planned) for cell in cells)))
     rows: dict[int, list[float]] = {}
     lost: Counter[str] = Counter()

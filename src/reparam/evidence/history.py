@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from reparam.cells.status import FORMAT
 from reparam.errors import ReparamError
 
-FORMAT = 1
 STATUSES = ("ok", "diverged", "failed")
 _STATUS_FILE = re.compile(r"seed-(\d+)\.json")
 _CELL_FOLDER = re.compile(r"[0-9a-f]{8}")

@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from reparam.errors import ReparamError
-from reparam.evidence.claims import Quantity, nearest
+from reparam.evidence.claims import Quantity
 from reparam.evidence.history import CellResults, SeedResult
+from reparam.registry import nearest
 
 PROGRESS = "samples_seen"
 
@@ -89,7 +90,7 @@ def require_metrics(results: Results, quantity: Quantity, experiment: str, claim
     for name in (quantity.metric, quantity.minus, progress):
         if name is not None and name != "step" and name not in known:
             raise ReparamError(
-                f"claims.yaml: claim {claim}: {experiment} measured no metric {nearest(name, known)}"
+                f"claims.yaml: claim {claim}: {experiment} measured no metric {name!r}{nearest(name, known)}"
             )
 
 

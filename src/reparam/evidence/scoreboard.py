@@ -32,11 +32,11 @@ def scoreboard(evidence: Evidence) -> str:
 
 
 def summary(claims: pd.DataFrame) -> str:
-    """`10 claims: 4 holds (reduced), 2 undecided, 1 unjudged (1 visual)`"""
+    """`10 claims: 4 holds (reduced), 2 undecided, 1 unjudged (unjudged: 1 visual)`"""
     counts = [f"{n} {verdict}" for verdict, n in claims["verdict"].value_counts(sort=False).items()]
     reasons = [f"{n} {reason}" for reason, n in claims["unjudged"].value_counts(sort=False).items()]
     text = f"{len(claims)} claims: {', '.join(counts)}"
-    return f"{text} ({', '.join(reasons)})" if reasons else text
+    return f"{text} (unjudged: {', '.join(reasons)})" if reasons else text
 
 
 def _row(claim: pd.Series) -> list[str]:

@@ -54,8 +54,8 @@ class Finding:
 def at_least(numbers: ArrayLike, bound: float, size: ArrayLike = 0.0) -> Finding:
     """Mean > bound?
 
-    size: magnitude of what the numbers were computed from; a difference from the bound below a few units of its
-    rounding is a tie.
+    size: magnitude of what the numbers were computed from; a difference from the bound within a few units of
+    its rounding is a tie.
     """
     y = _snapped(numbers, bound, size)
     mean, low, high, sd = _interval(y)

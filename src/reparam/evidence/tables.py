@@ -7,14 +7,13 @@ an absent text or count is empty.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from reparam.errors import OutputError
+from reparam.cells.files import write_atomically
 from reparam.evidence.comparisons import Comparison
 from reparam.evidence.history import CellResults, PlannedCell
 from reparam.evidence.verdicts import Verdict
@@ -165,21 +164,8 @@ def write_table(table: pd.DataFrame, folder: Path, name: str) -> None:
     text = table.copy()
     for column in text.columns[text.dtypes == REAL]:
         text[column] = text[column].astype(object).where(text[column].notna(), "NaN")
-    replace_file(folder / f"{name}.parquet", table.to_parquet(index=False))
-    replace_file(folder / f"{name}.csv", text.to_csv(index=False).encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, or leave it as it was. Raises OutputError when the machine refuses."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); earlier results are intact"
-        ) from error
+    write_atomically(folder / f"{name}.parquet", lambda path: table.to_parquet(path, index=False))
+    write_atomically(folder / f"{name}.csv", lambda path: text.to_csv(path, index=False))
 
 
 def _identify(source: str, cell: PlannedCell) -> dict[str, str]:

@@ -51,7 +51,7 @@ def judge(
 
     compared: per claim, per rule, its comparisons (none when the rule's experiments are not planned at this
     scale)
-    elsewhere: per claim, the scales at which all its rules are planned
+    elsewhere: per claim, the scales that plan every rule which this scale does not
     """
     flat = [[c for rule in rules for c in rule] for rules in compared]
     complete = [all(rules) and all(c.ran for c in cs) for rules, cs in zip(compared, flat, strict=True)]
@@ -140,12 +140,11 @@ def _detail(
         return f"{claim.unjudged}: {claim.reason}"
     parts = []
     unplanned = sum(not rule for rule in rules)
-    others = [other for other in elsewhere if other != scale]
     if verdict == "not run" and not unplanned:
         parts.append(f"planned at this scale ({scale}), no results yet")
     elif unplanned:
         share = "not" if unplanned == len(rules) else f"{unplanned} of {len(rules)} rules not"
-        parts.append(f"{share} planned at {scale}; runs at {', '.join(others) or 'no scale'}")
+        parts.append(f"{share} planned at {scale}; runs at {', '.join(elsewhere) or 'no other single scale'}")
     idle = [c.experiment for c in comparisons if not c.ran]
     if idle and verdict != "not run":
         parts.append(f"not run: {', '.join(idle)}")
