@@ -89,6 +89,8 @@ def _draw(
         with theme():
             canvas = figure.draw(data)
             if canvas is not None:
+                canvas.draw_without_rendering()  # lays the figure out once, for all its files
+                canvas.set_layout_engine("none")
                 prefix = "f" + hashlib.sha256(stem.encode()).hexdigest()[:8]
                 kind, markup = svg.inline(canvas, prefix, f"{figure.title}. {figure.caption}")
                 files = {
