@@ -1,4 +1,5 @@
-"""A made-up results tree and paper folder, as the contract writes them, with everything that can go wrong in it.
+"""A made-up results tree and paper folder, as the contract writes them, with everything that can go wrong
+in it.
 
 The numbers are drawn from fixed generators and mean nothing.
 """
@@ -8,33 +9,15 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from reparam.evidence.tables import frame
+
+TABLES = ("cells", "metrics", "claims", "comparisons", "coverage", "leftover")
 SCALE = "quick"
 PAPER = "demo2014"
 HOSTILE = "<script>alert(1)<script>"
 HOSTILE_IMAGE = '"><img src=x onerror=alert(2)>'
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-TEXT, COUNT, REAL, FLAG = "string", "Int64", "float64", "boolean"
-WHERE = {"source": TEXT, "scale": TEXT, "paper": TEXT}
-CELL = {"experiment": TEXT, "estimator": TEXT, "cell": TEXT}
-ESTIMATE = dict.fromkeys(["estimate", "estimate_low", "estimate_high", "effect", "low", "high"], REAL)
-SCHEMAS = {
-    "cells": {**WHERE, **CELL, "seed": COUNT, "status": TEXT, "step": COUNT, "reason": TEXT, "device": TEXT}
-    | {"path": TEXT, "wall_seconds": REAL, "version": TEXT, "commit": TEXT, "dirty": FLAG, "torch": TEXT},
-    "metrics": {**WHERE, **CELL, "seed": COUNT, "step": COUNT, "metric": TEXT, "value": REAL},
-    "claims": {**WHERE, "claim": TEXT, "where": TEXT, "statement": TEXT, "kind": TEXT, "setting": TEXT}
-    | {"verdict": TEXT, **ESTIMATE, "unit": TEXT, "seeds": COUNT, "p_value": REAL, "p_adjusted": REAL}
-    | {"seeds_needed": COUNT, "detail": TEXT, "rule_digest": TEXT, "rule_changed": FLAG, "unjudged": TEXT}
-    | {"reason": TEXT, "paper_numbers": TEXT, "evidence": TEXT},
-    "comparisons": {**WHERE, "claim": TEXT, "kind": TEXT, "experiment": TEXT, "left": TEXT, "right": TEXT}
-    | {"metric": TEXT, "rule": TEXT, **ESTIMATE, "sd": REAL, "unit": TEXT, "seeds": COUNT, "planned": COUNT}
-    | {"p_for": REAL, "p_against": REAL, "seeds_needed": COUNT, "outcome": TEXT, "problems": TEXT},
-    "coverage": {"scale": TEXT, "paper": TEXT, **CELL}
-    | dict.fromkeys(["planned", "done", "diverged", "failed", "missing"], COUNT),
-    "leftover": {**WHERE, **CELL},
-}  # fmt: skip
 
 # (source, scale, experiment, estimator, statuses of its planned seeds)
 CELLS = [
@@ -62,7 +45,15 @@ def write_results(results: Path) -> None:
         name = f"{index:08x}"
         where = {"source": source, "scale": scale, "paper": PAPER}
         where |= {"experiment": experiment, "estimator": estimator, "cell": name}
-        folder = results / ("reference" if source == "reference" else "") / scale / PAPER / experiment / estimator / name
+        folder = (
+            results
+            / ("reference" if source == "reference" else "")
+            / scale
+            / PAPER
+            / experiment
+            / estimator
+            / name
+        )
         ran = [(seed, status) for seed, status in enumerate(statuses) if status != "missing"]
         for seed, status in ran:
             cells.append(where | _status(seed, status))
@@ -71,7 +62,13 @@ def write_results(results: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"seed-{seed}.json").write_text("{}")
         if ran:
-            spec = {"format": 1, "paper": PAPER, "experiment": experiment, "estimator": estimator, "task": {"latent": 3}}
+            spec = {
+                "format": 1,
+                "paper": PAPER,
+                "experiment": experiment,
+                "estimator": estimator,
+                "task": {"latent": 3},
+            }
             manifest = {"format": 1, "spec": spec, "spec_hash": name}
             (folder / "manifest.json").write_text(json.dumps(manifest))
         if experiment == "manifold":
@@ -80,7 +77,9 @@ def write_results(results: Path) -> None:
             counts = {key: statuses.count(key) for key in ("diverged", "failed", "missing")}
             counts |= {"planned": len(statuses), "done": statuses.count("ok")}
             coverage.append({key: where[key] for key in where if key != "source"} | counts)
-    leftover = [{"source": "run", "scale": SCALE, "paper": PAPER, "experiment": "fig2-latent3", "estimator": "mcem"}]
+    leftover = [
+        {"source": "run", "scale": SCALE, "paper": PAPER, "experiment": "fig2-latent3", "estimator": "mcem"}
+    ]
     rows = {
         "cells": cells,
         "metrics": metrics,
@@ -96,8 +95,7 @@ def write_tables(results: Path, rows: dict[str, list[dict]]) -> None:
     folder = results / SCALE / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in rows.items():
-        frame = pd.DataFrame(part, columns=list(SCHEMAS[name])).astype(SCHEMAS[name])
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
+        frame(name, part).to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def write_paper(folder: Path) -> Path:
@@ -107,10 +105,25 @@ def write_paper(folder: Path) -> Path:
 
 
 def _status(seed: int, status: str) -> dict:
-    reason = {"ok": None, "diverged": "the bound is not finite", "failed": "OSError: <b>disk</b> full"}[status]
-    runtime = {"device": "cpu", "path": "eager", "wall_seconds": 12.5 + seed, "version": "0.1.0", "commit": COMMIT}
+    reason = {"ok": None, "diverged": "the bound is not finite", "failed": "OSError: <b>disk</b> full"}[
+        status
+    ]
+    runtime = {
+        "device": "cpu",
+        "path": "eager",
+        "wall_seconds": 12.5 + seed,
+        "version": "0.1.0",
+        "commit": COMMIT,
+    }
     step = {"ok": 2000, "diverged": 700, "failed": None}[status]
-    return {"seed": seed, "status": status, "step": step, "reason": reason, "dirty": False, "torch": "2.11.0"} | runtime
+    return {
+        "seed": seed,
+        "status": status,
+        "step": step,
+        "reason": reason,
+        "dirty": False,
+        "torch": "2.11.0",
+    } | runtime
 
 
 def _history(experiment: str, estimator: str, seed: int, status: str, rng: np.random.Generator) -> list[dict]:
@@ -145,52 +158,168 @@ def _digits() -> np.ndarray:
 
 
 def _claim(claim: str, statement: str, verdict: str, **fields: object) -> dict:
-    row = {"source": "run", "scale": SCALE, "paper": PAPER, "claim": claim, "where": "Fig 2", "statement": statement}
-    row |= {"verdict": verdict, "setting": "reduced", "kind": "ordering", "rule_changed": False, "rule_digest": "ab" * 32}
+    row = {
+        "source": "run",
+        "scale": SCALE,
+        "paper": PAPER,
+        "claim": claim,
+        "where": "Fig 2",
+        "statement": statement,
+    }
+    row |= {
+        "verdict": verdict,
+        "setting": "reduced",
+        "kind": "ordering",
+        "rule_changed": False,
+        "rule_digest": "ab" * 32,
+    }
     return row | {"paper_numbers": "[]", "evidence": "[]", "unit": "nats"} | fields
 
 
 def _claims() -> list[dict]:
     numbers = [
-        {"what": "Nz 3, AEVB test at 1e8 samples", "value": -133.4, "unit": "nats", "tag": "figure", "tolerance": 0.3},
-        {"what": "Nz 10, AEVB test at 1e8 samples", "value": -103.6, "unit": "nats", "tag": "figure", "tolerance": 0.3},
+        {
+            "what": "Nz 3, AEVB test at 1e8 samples",
+            "value": -133.4,
+            "unit": "nats",
+            "tag": "figure",
+            "tolerance": 0.3,
+        },
+        {
+            "what": "Nz 10, AEVB test at 1e8 samples",
+            "value": -103.6,
+            "unit": "nats",
+            "tag": "figure",
+            "tolerance": 0.3,
+        },
         {"what": "as a survey quotes it", "value": -130.0, "unit": "nats", "tag": "second-hand"},
     ]
     used = [f"{SCALE}/{PAPER}/fig2-latent3/pathwise/00000000", f"{SCALE}/{PAPER}/gone/pathwise/12345678"]
     replicated = {"effect": 2.51, "low": 2.2, "high": 2.82, "seeds": 5, "estimate": 2.51, "estimate_low": 2.2}
     tested = {"p_value": 0.0004, "p_adjusted": 0.002, "estimate_high": 2.82, "evidence": json.dumps(used)}
     return [
-        _claim("DEMO-2", "AEVB reaches a better bound than wake-sleep, and sooner, in all panels", "holds (reduced)",
-               paper_numbers=json.dumps(numbers), detail="2 comparisons: 1 holds, 1 undecided", **replicated, **tested),
-        _claim("DEMO-10", "Full VB over the weights trains", "not run", where="App. F",
-               detail="planned at this scale (quick), no results yet"),
-        _claim("DEMO-1", "One noise sample is enough when the minibatch is large", "undecided", effect=0.2, low=-0.4,
-               high=0.8, seeds=5, p_value=0.3, p_adjusted=0.9, seeds_needed=42, where="§2.3", rule_changed=True),
-        _claim("DEMO-3", "Extra latent dimensions do not overfit", "fails (reduced)", effect=-1.25, low=-1.9, high=-0.6,
-               seeds=4, p_value=0.01, p_adjusted=0.04),
-        _claim("DEMO-4", "The score function's final bound is no worse", "undecided", effect=np.nan, low=np.nan,
-               high=np.nan, seeds=3, detail="fig2-latent3: seeds 2, 4 diverged"),
-        _claim("DEMO-8", "The manifolds look smooth", "unjudged", setting=None, kind=None, unjudged="visual",
-               reason="pictures have no number", where="Figs 4, 5", rule_digest=None, unit=None),
-        _claim("DEMO-9", "The closed form of the KL divergence", "replicated", setting="paper", kind="identity",
-               effect=1e-12, low=1e-12, high=1e-12, seeds=1, where="App. B"),
-        _claim("DEMO-H", HOSTILE + HOSTILE_IMAGE, "contradicted", where=HOSTILE_IMAGE, effect=-3.0, low=-np.inf, high=-1,
-               seeds=2, detail=HOSTILE,
-               paper_numbers=json.dumps([{"what": HOSTILE, "value": 1.0, "tag": "memory"}])),
+        _claim(
+            "DEMO-2",
+            "AEVB reaches a better bound than wake-sleep, and sooner, in all panels",
+            "holds (reduced)",
+            paper_numbers=json.dumps(numbers),
+            detail="2 comparisons: 1 holds, 1 undecided",
+            **replicated,
+            **tested,
+        ),
+        _claim(
+            "DEMO-10",
+            "Full VB over the weights trains",
+            "not run",
+            where="App. F",
+            detail="planned at this scale (quick), no results yet",
+        ),
+        _claim(
+            "DEMO-1",
+            "One noise sample is enough when the minibatch is large",
+            "undecided",
+            effect=0.2,
+            low=-0.4,
+            high=0.8,
+            seeds=5,
+            p_value=0.3,
+            p_adjusted=0.9,
+            seeds_needed=42,
+            where="§2.3",
+            rule_changed=True,
+        ),
+        _claim(
+            "DEMO-3",
+            "Extra latent dimensions do not overfit",
+            "fails (reduced)",
+            effect=-1.25,
+            low=-1.9,
+            high=-0.6,
+            seeds=4,
+            p_value=0.01,
+            p_adjusted=0.04,
+        ),
+        _claim(
+            "DEMO-4",
+            "The score function's final bound is no worse",
+            "undecided",
+            effect=np.nan,
+            low=np.nan,
+            high=np.nan,
+            seeds=3,
+            detail="fig2-latent3: seeds 2, 4 diverged",
+        ),
+        _claim(
+            "DEMO-8",
+            "The manifolds look smooth",
+            "unjudged",
+            setting=None,
+            kind=None,
+            unjudged="visual",
+            reason="pictures have no number",
+            where="Figs 4, 5",
+            rule_digest=None,
+            unit=None,
+        ),
+        _claim(
+            "DEMO-9",
+            "The closed form of the KL divergence",
+            "replicated",
+            setting="paper",
+            kind="identity",
+            effect=1e-12,
+            low=1e-12,
+            high=1e-12,
+            seeds=1,
+            where="App. B",
+        ),
+        _claim(
+            "DEMO-H",
+            HOSTILE + HOSTILE_IMAGE,
+            "contradicted",
+            where=HOSTILE_IMAGE,
+            effect=-3.0,
+            low=-np.inf,
+            high=-1,
+            seeds=2,
+            detail=HOSTILE,
+            paper_numbers=json.dumps([{"what": HOSTILE, "value": 1.0, "tag": "memory"}]),
+        ),
         _claim("DEMO-2", "AEVB reaches a better bound than wake-sleep", "replicated", **replicated)
         | {"source": "reference", "scale": "standard", "setting": "paper"},
-    ]  # fmt: skip
+    ]
 
 
 def _comparisons() -> list[dict]:
-    base = {"source": "run", "scale": SCALE, "paper": PAPER, "claim": "DEMO-2", "kind": "ordering", "unit": "nats"}
+    base = {
+        "source": "run",
+        "scale": SCALE,
+        "paper": PAPER,
+        "claim": "DEMO-2",
+        "kind": "ordering",
+        "unit": "nats",
+    }
     base |= {"left": "pathwise", "right": "wake_sleep", "metric": "elbo/test", "planned": 5}
-    base |= {"rule": "elbo/test of pathwise exceeds that of wake_sleep", "problems": ""}
+    base |= {"rule": "left − right > 0.1", "problems": ""}
     return [
-        base | {"experiment": "fig2-latent3", "estimate": 2.51, "estimate_low": 2.2, "estimate_high": 2.82, "seeds": 5}
+        base
+        | {
+            "experiment": "fig2-latent3",
+            "estimate": 2.51,
+            "estimate_low": 2.2,
+            "estimate_high": 2.82,
+            "seeds": 5,
+        }
         | {"effect": 2.51, "low": 2.2, "high": 2.82, "p_for": 0.0004, "p_against": 1.0, "outcome": "holds"},
-        base | {"experiment": "fig2-latent10", "estimate": 2.4, "estimate_low": -0.1, "estimate_high": 4.9, "seeds": 3}
+        base
+        | {
+            "experiment": "fig2-latent10",
+            "estimate": 2.4,
+            "estimate_low": -0.1,
+            "estimate_high": 4.9,
+            "seeds": 3,
+        }
         | {"effect": 2.4, "low": -0.1, "high": 4.9, "p_for": 0.06, "p_against": 0.94, "outcome": "undecided"}
         | {"problems": "seed 4 missing, seed 2 failed"},
         base | {"experiment": HOSTILE, "seeds": 0, "outcome": "not run"},
-    ]  # fmt: skip
+    ]

@@ -20,9 +20,9 @@ from reparam.report.tables import is_known, read_tables
 def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path]]) -> Path:
     """Write `reports/<scale>/index.html` and `reports/<scale>/figures/*.{svg,png}`; return the page's path.
 
-    `results` is the folder with `<scale>/tables/`, `papers` are (key, folder) pairs in the order of the page.
-    Whatever is missing is said on the page. The same tables give the same bytes. Raises ReparamError for a table that
-    cannot be read and OutputError for a folder that cannot be written.
+    `results` is the folder with `<scale>/tables/`, `papers` are (key, folder) pairs in the order of the
+    page. Whatever is missing is said on the page. The same tables give the same bytes. Raises ReparamError
+    for a table that cannot be read and OutputError for a folder that cannot be written.
     """
     tables = read_tables(results, scale)
     read = [read_paper(key, folder) for key, folder in papers]

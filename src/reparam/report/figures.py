@@ -64,8 +64,9 @@ SERIES = ["experiment", "estimator", "cell", "seed", "step"]
 class PaperData:
     """One paper's results at one scale, from one source (the reader's run, or the project's reference).
 
-    `metrics` and `cells` are the tables of that name (docs/architecture.md), limited to the paper, scale and source.
-    `arrays(experiment, estimator, seed)` gives the arrays a seed kept for pictures; empty when it kept none.
+    `metrics` and `cells` are the tables of that name (docs/architecture.md), limited to the paper, scale
+    and source. `arrays(experiment, estimator, seed)` gives the arrays a seed kept for pictures; empty when
+    it kept none.
     """
 
     scale: str
@@ -76,8 +77,9 @@ class PaperData:
     def series(
         self, metric: str, *, experiment: str = "*", estimator: str = "*", x: str = "step"
     ) -> pd.DataFrame:
-        """Rows of one metric: experiment, estimator, cell, seed, step, value, and `x` (another metric of the same
-        row, such as `samples_seen`). Globs choose experiments and estimators; no match gives an empty frame."""
+        """Rows of one metric: experiment, estimator, cell, seed, step, value, and `x` (another metric of
+        the same row, such as `samples_seen`). Globs choose experiments and estimators; no match gives an
+        empty frame."""
         table = self.metrics
         chosen = [
             fnmatchcase(e, experiment) and fnmatchcase(m, estimator)
@@ -95,8 +97,8 @@ class PaperData:
 class Figure:
     """One figure of a paper. `draw` returns None when there is nothing to draw yet.
 
-    `experiments` are globs of the experiments it uses: the page names their cells as the figure's provenance, and
-    says which of them are missing.
+    `experiments` are globs of the experiments it uses: the page names their cells as the figure's
+    provenance, and says which of them are missing.
     """
 
     name: str

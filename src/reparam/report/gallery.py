@@ -13,6 +13,7 @@ from reparam.report import svg
 from reparam.report.figures import Figure, PaperData
 from reparam.report.paper import Paper
 from reparam.report.provenance import Cell
+from reparam.report.scoreboard import records
 from reparam.report.style import theme
 from reparam.report.tables import Tables, source_root
 
@@ -44,7 +45,9 @@ def paper_data(tables: Tables, paper: str, source: str, scale: str, results: Pat
     cells = own(tables.cells)
 
     def arrays(experiment: str, estimator: str, seed: int) -> dict[str, np.ndarray]:
-        match = (cells["experiment"] == experiment) & (cells["estimator"] == estimator) & (cells["seed"] == seed)
+        match = (
+            (cells["experiment"] == experiment) & (cells["estimator"] == estimator) & (cells["seed"] == seed)
+        )
         for cell in cells.loc[match, "cell"]:
             folder = results / source_root(source) / scale / paper / experiment / estimator / str(cell)
             path = folder / f"seed-{seed}.npz"
@@ -60,7 +63,9 @@ def gallery(
     paper: Paper, tables: Tables, cells: list[Cell], results: Path, scale: str
 ) -> tuple[list[Drawing], dict[str, bytes]]:
     """The drawings of a paper in its own order, and the files (name → content) of each for use elsewhere."""
-    references = sorted({cell.scale for cell in cells if cell.source == "reference" and cell.paper == paper.key})
+    references = sorted(
+        {cell.scale for cell in cells if cell.source == "reference" and cell.paper == paper.key}
+    )
     sources = [("run", scale), *(("reference", earlier) for earlier in references)]
     data = {origin: paper_data(tables, paper.key, *origin, results) for origin in sources}
     drawings, files = [], {}
@@ -84,10 +89,17 @@ def _draw(
         with theme():
             canvas = figure.draw(data)
             if canvas is not None:
+                canvas.draw_without_rendering()  # lays the figure out once, for all its files
+                canvas.set_layout_engine("none")
                 prefix = "f" + hashlib.sha256(stem.encode()).hexdigest()[:8]
                 kind, markup = svg.inline(canvas, prefix, f"{figure.title}. {figure.caption}")
-                files = {f"{stem}.svg": svg.as_svg(canvas, stem, "path"), f"{stem}.png": svg.as_png(canvas, 200)}
-    except Exception as fault:  # one figure's fault must not take the page with it; it is said there and in the log
+                files = {
+                    f"{stem}.svg": svg.as_svg(canvas, stem, "path"),
+                    f"{stem}.png": svg.as_png(canvas, 200),
+                }
+    except (
+        Exception
+    ) as fault:  # one figure's fault must not take the page with it; it is said there and in the log
         log.warning("figure %s of %s cannot be drawn", figure.name, paper, exc_info=True)
         error = f"{type(fault).__name__}: {fault}"
     return Drawing(
@@ -97,7 +109,9 @@ def _draw(
         kind=kind,
         markup=markup,
         files=sorted(files),
-        cells=[c for c in cells if (c.source, c.scale, c.paper) == (*origin, paper) and figure.uses(c.experiment)],
+        cells=[
+            c for c in cells if (c.source, c.scale, c.paper) == (*origin, paper) and figure.uses(c.experiment)
+        ],
         missing=_missing(figure, paper, tables, scale) if source == "run" else [],
         error=error,
     ), files
@@ -107,7 +121,7 @@ def _missing(figure: Figure, paper: str, tables: Tables, scale: str) -> list[str
     """The planned cells of the figure's experiments that have seeds missing or failed."""
     planned = tables.coverage[(tables.coverage["paper"] == paper) & (tables.coverage["scale"] == scale)]
     return [
-        f"{row.experiment} / {row.estimator}"
-        for row in planned.itertuples()
-        if figure.uses(str(row.experiment)) and (int(row.missing) > 0 or int(row.failed) > 0)
+        f"{row['experiment']} / {row['estimator']}"
+        for row in records(planned)
+        if figure.uses(row["experiment"]) and (row["missing"] or row["failed"])
     ]

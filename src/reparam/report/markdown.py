@@ -19,8 +19,9 @@ def split_title(text: str, otherwise: str) -> tuple[str, str]:
 
 
 def to_html(text: str) -> Markup:
-    """CommonMark with tables. HTML in the text is shown as text, a picture becomes its description, and a link
-    that leads neither to the web nor into the page (the README's neighbours are not beside it) stays as its words."""
+    """CommonMark with tables. HTML in the text is shown as text, a picture becomes its description, and a
+    link that leads neither to the web nor into the page (the README's neighbours are not beside it) stays
+    as its words."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(text)
     for token in tokens:

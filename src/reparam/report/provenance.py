@@ -1,4 +1,5 @@
-"""From a number back to the run: cells with their seeds, last rows, manifest and the query that finds them."""
+"""From a number back to the run: cells with their seeds, last rows, manifest and the query that finds
+them."""
 
 import json
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ CELL = ["source", "scale", "paper", "experiment", "estimator", "cell"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell as the page shows it; `anchor` is its id in the page, `path` is relative to its source's root (as
-    the claims table names it) and `folder` to the project."""
+    """One cell as the page shows it; `anchor` is its id in the page, `path` is relative to its source's
+    root (as the claims table names it) and `folder` to the project."""
 
     anchor: str
     source: str
@@ -55,11 +56,14 @@ def cells(tables: Tables, results: Path, own: str) -> list[Cell]:
     order = sorted(groups, key=lambda group: (group[0][0] != "run", *map(str, group[0])))
     rows = {key: part for key, part in tables.metrics.groupby(CELL, sort=False, dropna=False)}
     return [
-        _cell(f"cell-{index}", key, part, rows.get(key), results, own) for index, (key, part) in enumerate(order, start=1)
+        _cell(f"cell-{index}", key, part, rows.get(key), results, own)
+        for index, (key, part) in enumerate(order, start=1)
     ]
 
 
-def _cell(anchor: str, key: tuple[Any, ...], seeds: pd.DataFrame, rows: pd.DataFrame | None, results: Path, own: str) -> Cell:
+def _cell(
+    anchor: str, key: tuple[Any, ...], seeds: pd.DataFrame, rows: pd.DataFrame | None, results: Path, own: str
+) -> Cell:
     source, scale, paper, experiment, estimator, cell = map(str, key)
     path = Path(scale, paper, experiment, estimator, cell)
     folder = Path(source_root(source)) / path
@@ -94,8 +98,8 @@ def _query(own: str, source: str, paper: str, experiment: str, estimator: str, c
 
 
 def last_rows(rows: pd.DataFrame, seeds: int) -> list[dict[str, Any]]:
-    """Per metric the last row of each seed: mean and standard deviation over the seeds with a finite value, and how
-    many of the cell's seeds those are. A seed without one is counted, never averaged away."""
+    """Per metric the last row of each seed: mean and standard deviation over the seeds with a finite value,
+    and how many of the cell's seeds those are. A seed without one is counted, never averaged away."""
     last = rows.sort_values("step").groupby(["metric", "seed"]).tail(1)
     result = []
     for metric, part in last.groupby("metric"):

@@ -1,22 +1,27 @@
-"""The rows of the scoreboard: each claim with the paper's numbers, ours, the verdict and what stands behind it."""
+"""The rows of the scoreboard: each claim with the paper's numbers, ours, the verdict and what stands behind
+it."""
 
+import json
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import pandas as pd
 
+from reparam.evidence import claims
+from reparam.evidence.tables import COLUMNS
 from reparam.report import words
 from reparam.report.paper import Paper
-from reparam.report.tables import COLUMNS, Tables, as_json, is_known
+from reparam.report.tables import Tables, as_json, is_known
 
 NUMBER = ("what", "value", "unit", "tag", "tolerance", "tolerance_means")  # a paper's number in claims.yaml
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim as the page shows it. `row` is its row of the claims table (empty when it was never judged),
-    `comparisons` and `earlier` (the same claim on the project's reference results) are rows too; `used` are the paths
-    of the cells behind it, from the root of the run's results."""
+    """One claim as the page shows it. `row` is its row of the claims table (empty when it was never
+    judged), `comparisons` and `earlier` (the same claim on the project's reference results) are rows too;
+    `used` are the paths of the cells behind it, from the root of the run's results."""
 
     paper: str
     claim: str
@@ -32,14 +37,16 @@ class Claim:
 
     @property
     def effect(self) -> Any:
-        """The effect; None where the claim has none to show (a judged claim without a number keeps its NaN)."""
-        value = self.row.get("effect")
+        """The effect; None where the claim has none to show (a judged claim without a number keeps its
+        NaN)."""
+        value: Any = self.row["effect"]
         return None if self.verdict in {"unjudged", "not run"} and not is_known(value) else value
 
     @property
     def order(self) -> float | str:
         """What sorting by effect uses; empty sorts last."""
-        return float(self.effect) if is_known(self.effect) else ""
+        value: Any = self.effect
+        return float(value) if is_known(value) else ""
 
     @property
     def query(self) -> str:
@@ -49,10 +56,10 @@ class Claim:
     @property
     def whisker(self) -> dict[str, float] | None:
         """Effect and interval on an axis from 0 to 100 with zero in view; None without a finite interval."""
-        ends = [self.row.get(key) for key in ("low", "effect", "high")]
-        if not all(is_known(end) and abs(float(end)) != float("inf") for end in ends):
+        ends: list[Any] = [self.row[key] for key in ("low", "effect", "high")]
+        if not all(is_known(end) and isfinite(end) for end in ends):
             return None
-        low, effect, high = (float(end) for end in ends if end is not None)
+        low, effect, high = map(float, ends)
         left, right = min(low, 0.0), max(high, 0.0)
         span = (right - left) or 1.0
 
@@ -67,36 +74,39 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def scoreboard(tables: Tables, papers: list[Paper], scale: str) -> list[Claim]:
-    """Every claim that the papers state or the table holds: the papers' order first, then what only the table knows."""
+    """Every claim that the papers state or the table holds: the papers' order first, then what only the
+    table knows."""
     found = {
         (row["paper"], row["claim"]): row
-        for row in records(tables.claims[(tables.claims["source"] == "run") & (tables.claims["scale"] == scale)])
+        for row in records(
+            tables.claims[(tables.claims["source"] == "run") & (tables.claims["scale"] == scale)]
+        )
     }
-    stated = {(paper.key, claim): entry for paper in papers for claim, entry in paper.claims.items()}
+    stated = {(paper.key, claim.id): claim for paper in papers for claim in paper.claims}
     keys = [*stated, *(key for key in found if key not in stated)]
-    return [_claim(key, stated.get(key, {}), found.get(key, {}), tables, scale) for key in keys]
+    return [_entry(key, stated.get(key), found.get(key, {}), tables, scale) for key in keys]
 
 
-def _claim(
-    key: tuple[str, str], entry: dict[str, Any], row: dict[str, Any], tables: Tables, scale: str
+def _entry(
+    key: tuple[str, str], stated: claims.Claim | None, row: dict[str, Any], tables: Tables, scale: str
 ) -> Claim:
-    paper, claim = key
-    unjudged = entry.get("unjudged") if not row else row.get("unjudged")
-    waiting = {"verdict": "unjudged" if unjudged else "not run", "unjudged": unjudged, "reason": entry.get("reason")}
-    row = dict.fromkeys(COLUMNS["claims"].split()) | (row or waiting)
-    numbers = as_json(row.get("paper_numbers")) or entry.get("numbers") or []
+    if not row and stated:
+        row = {"where": stated.where, "statement": stated.statement, "reason": stated.reason}
+        row |= {"unjudged": stated.unjudged, "verdict": "unjudged" if stated.unjudged else "not run"}
+        row["paper_numbers"] = json.dumps(stated.numbers)
+    row = dict.fromkeys(COLUMNS["claims"]) | row
     return Claim(
-        paper=paper,
-        claim=claim,
-        where=str(row.get("where") or entry.get("where", "")),
-        statement=str(row.get("statement") or entry.get("statement", "")),
+        paper=key[0],
+        claim=key[1],
+        where=str(row["where"]),
+        statement=str(row["statement"]),
         verdict=str(row["verdict"]),
-        rules=[words.rule(rule) for rule in entry.get("rules") or []],
-        numbers=[dict.fromkeys(NUMBER) | number for number in numbers],
+        rules=[words.rule(rule) for rule in stated.rules] if stated else [],
+        numbers=[dict.fromkeys(NUMBER) | number for number in as_json(row["paper_numbers"]) or []],
         row=row,
         comparisons=records(_of(tables.comparisons, key, "run", scale)),
         earlier=records(_of(tables.claims, key, "reference", None)),
-        used=as_json(row.get("evidence")) or [],
+        used=as_json(row["evidence"]) or [],
     )
 
 
@@ -106,15 +116,15 @@ def _of(frame: pd.DataFrame, key: tuple[str, str], source: str, scale: str | Non
     return chosen if scale is None else chosen[chosen["scale"] == scale]
 
 
-def tally(claims: list[Claim]) -> list[tuple[str, int]]:
+def tally(board: list[Claim]) -> list[tuple[str, int]]:
     """How many claims have each verdict, in the vocabulary's order; verdicts nobody has are left out."""
-    counts = pd.Series([claim.verdict for claim in claims], dtype=object).value_counts()
+    counts = pd.Series([claim.verdict for claim in board], dtype=object).value_counts()
     order = [*words.VERDICTS, *(verdict for verdict in counts.index if verdict not in words.VERDICTS)]
     return [(verdict, int(counts[verdict])) for verdict in order if verdict in counts]
 
 
-def unjudged_reasons(claims: list[Claim]) -> list[tuple[str, int]]:
+def unjudged_reasons(board: list[Claim]) -> list[tuple[str, int]]:
     """How many claims are unjudged for each of the allowed reasons (all four are listed)."""
-    reasons = [str(claim.row.get("unjudged")) for claim in claims if claim.verdict == "unjudged"]
+    reasons = [str(claim.row.get("unjudged")) for claim in board if claim.verdict == "unjudged"]
     names = [*words.REASONS, *sorted(set(reasons) - set(words.REASONS))]
     return [(words.REASONS.get(name, name), reasons.count(name)) for name in names]

@@ -1,7 +1,7 @@
 """The one visual language of all figures: colours, type, bands over seeds, pictures.
 
-Everything that would be black is drawn in `INK`; the page replaces `INK` by the colour of its own text, so that a
-figure reads on a light and on a dark page alike.
+Everything that would be black is drawn in `INK`; the page replaces `INK` by the colour of its own text, so
+that a figure reads on a light and on a dark page alike.
 """
 
 import hashlib
@@ -13,8 +13,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy import stats
 
 INK = "#20242b"
@@ -57,11 +59,18 @@ def theme() -> Iterator[None]:
     """Seaborn's white grid with the project's ink, sizes and transparent background."""
     ink = {
         key: INK
-        for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
+        for key in (
+            "text.color",
+            "axes.labelcolor",
+            "axes.edgecolor",
+            "xtick.color",
+            "ytick.color",
+            "grid.color",
+        )
     }
     own = {
         "axes.facecolor": "none",
-        "axes.prop_cycle": mpl.cycler(color=PALETTE),
+        "axes.prop_cycle": cycler(color=PALETTE),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.linewidth": 0.8,
@@ -93,9 +102,10 @@ def theme() -> Iterator[None]:
 def canvas(
     rows: int = 1, columns: int = 1, *, width: float = 4.4, height: float = 3.8, **kwargs: Any
 ) -> tuple[Canvas, np.ndarray]:
-    """A figure of `rows` × `columns` panels of `width` × `height` inches, and its axes as an array [rows, columns]."""
-    figure = Canvas(figsize=(width * columns, height * rows), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
+    """A figure of `rows` × `columns` panels of `width` × `height` inches, and its axes as an array [rows,
+    columns]."""
+    engine = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
+    figure = Canvas(figsize=(width * columns, height * rows), layout=engine)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
@@ -129,10 +139,11 @@ def band(
 ) -> None:
     """Mean over seeds with its 95 % t band.
 
-    `frame` has the columns `seed`, `x` and `y`. Where every seed has a finite value the line is full and has its
-    band; where some are gone (diverged or failed), the others' mean goes on thin and without a band, a cross marks
-    each lost seed's last finite value, and the legend counts them. `geometric` (for a logarithmic axis) takes mean
-    and interval of the logarithms; values that are not positive cannot stand on such an axis and leave a gap.
+    `frame` has the columns `seed`, `x` and `y`. Where every seed has a finite value the line is full and
+    has its band; where some are gone (diverged or failed), the others' mean goes on thin and without a
+    band, a cross marks each lost seed's last finite value, and the legend counts them. `geometric` (for a
+    logarithmic axis) takes mean and interval of the logarithms; values that are not positive cannot stand
+    on such an axis and leave a gap.
     """
     style = line_style(estimator) | line
     seeds = int(frame["seed"].nunique())
@@ -142,9 +153,7 @@ def band(
     gone = seeds - len(ends) + len(lost)
     drawn = finite[finite[y] > 0] if geometric else finite
     forth, back = (np.log, np.exp) if geometric else (np.asarray, np.asarray)
-    rows = [
-        (at, len(part), *back(interval(forth(part[y].to_numpy(float))))) for at, part in drawn.groupby(x)
-    ]
+    rows = [(at, len(part), *back(interval(forth(part[y].to_numpy(float))))) for at, part in drawn.groupby(x)]
     curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"])
     whole = curve["seeds"] == seeds
     text = name or readable(estimator)

@@ -33,9 +33,11 @@ def as_png(figure: Canvas, dpi: int = 150) -> bytes:
 
 
 def inline(figure: Canvas, prefix: str, label: str) -> tuple[str, str]:
-    """Markup of a figure for the page: `("svg", markup)`, or `("png", data URI)` when the vectors are too many.
+    """Markup of a figure for the page: `("svg", markup)`, or `("png", data URI)` when the vectors are too
+    many.
 
-    `label` is what a screen reader says. Ids get `prefix`, so that several figures share a page; ink becomes the page's text colour.
+    `label` is what a screen reader says. Ids get `prefix`, so that several figures share a page; ink
+    becomes the page's text colour.
     """
     source = as_svg(figure, prefix)
     if len(source) > LARGEST_VECTOR:
@@ -44,17 +46,19 @@ def inline(figure: Canvas, prefix: str, label: str) -> tuple[str, str]:
 
 
 def page_svg(source: bytes, prefix: str, label: str) -> str:
-    """Rewrite a standalone SVG for use inside an HTML page (no namespaces, unique ids, no style sheet, page's ink)."""
+    """Rewrite a standalone SVG for use inside an HTML page (no namespaces, unique ids, no style sheet,
+    page's ink)."""
     root = ElementTree.fromstring(source)
     for parent in list(root.iter()):
         for child in list(parent):
-            # matplotlib's own style sheet would reach every other figure of the page; it is set on the root below
+            # matplotlib's style sheet would reach the whole page; the root gets it as a style instead
             if child.tag.endswith("}style") or child.tag.endswith("}metadata"):
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         attributes = {
-            ("href" if key == _XLINK else key.rpartition("}")[2]): value for key, value in element.attrib.items()
+            ("href" if key == _XLINK else key.rpartition("}")[2]): value
+            for key, value in element.attrib.items()
         }
         element.attrib.clear()
         for key, value in attributes.items():

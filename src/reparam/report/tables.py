@@ -1,26 +1,15 @@
-"""The tables a report is made of, read from where they are, with every column that the page needs."""
+"""The tables a report is made of, read from where evidence wrote them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from reparam.errors import ReparamError
-
-COLUMNS = {
-    "cells": "source scale paper experiment estimator cell seed status step reason device path wall_seconds "
-    "version commit dirty torch",
-    "metrics": "source scale paper experiment estimator cell seed step metric value",
-    "claims": "source scale paper claim where statement kind setting verdict estimate estimate_low estimate_high effect "
-    "low high unit seeds p_value p_adjusted seeds_needed detail rule_digest rule_changed unjudged reason paper_numbers "
-    "evidence",
-    "comparisons": "source scale paper claim kind experiment left right metric rule estimate estimate_low "
-    "estimate_high effect low high unit seeds planned p_for p_against outcome problems",
-    "coverage": "scale paper experiment estimator cell planned done diverged failed missing",
-    "leftover": "source scale paper experiment estimator cell",
-}
+from reparam.evidence.tables import COLUMNS
+from reparam.evidence.tables import frame as empty
 
 
 @dataclass(frozen=True)
@@ -37,28 +26,28 @@ class Tables:
 
 
 def read_tables(results: Path, scale: str) -> Tables:
-    """Read `results/<scale>/tables/*.parquet`. Raises ReparamError for a file that is no parquet table."""
-    folder = results / scale / "tables"
+    """Read `results/<scale>/tables/*.parquet`. Raises ReparamError for a file that is no such table."""
     frames, missing = {}, []
-    for name, columns in COLUMNS.items():
-        path = folder / f"{name}.parquet"
+    for name in (field.name for field in fields(Tables) if field.name != "missing"):
+        path = results / scale / "tables" / f"{name}.parquet"
         if path.is_file():
-            frame = _read(path)
+            frames[name] = _read(path, name)
         else:
-            frame = pd.DataFrame()
+            frames[name] = empty(name, ())
             missing.append(name)
-        for column in columns.split():
-            if column not in frame:
-                frame[column] = pd.Series(None, frame.index, object)
-        frames[name] = frame
     return Tables(**frames, missing=tuple(missing))
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, name: str) -> pd.DataFrame:
+    mend = "delete it and make the tables again"
     try:
-        return pd.read_parquet(path)
+        table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise ReparamError(f"{path}: not a readable table ({error}); delete it and make the tables again") from error
+        raise ReparamError(f"{path}: not a readable table ({error}); {mend}") from error
+    lacking = [column for column in COLUMNS[name] if column not in table]
+    if lacking:
+        raise ReparamError(f"{path}: written by another version (no column {lacking[0]!r}); {mend}")
+    return table
 
 
 def is_known(value: Any) -> bool:

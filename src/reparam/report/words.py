@@ -4,14 +4,23 @@ from typing import Any
 
 import pandas as pd
 
+from reparam.evidence.claims import Quantity, Rule
 from reparam.report.tables import is_known
 
 # verdict: (mark, kind of chip, meaning)
 VERDICTS = {
-    "replicated": ("✓", "good", "Runs in the paper's own setting support the claim: the interval lies on its side."),
+    "replicated": (
+        "✓",
+        "good",
+        "Runs in the paper's own setting support the claim: the interval lies on its side.",
+    ),
     "contradicted": ("✕", "bad", "Runs in the paper's own setting speak against the claim."),
     "holds (reduced)": ("✓", "good reduced", "Supported, but on smaller data or budgets than the paper's."),
-    "fails (reduced)": ("✕", "bad reduced", "Spoken against, but on smaller data or budgets than the paper's."),
+    "fails (reduced)": (
+        "✕",
+        "bad reduced",
+        "Spoken against, but on smaller data or budgets than the paper's.",
+    ),
     "undecided": ("?", "open", "The runs allow both; the details say how many seeds would settle it."),
     "not run": ("○", "none", "No finished run at this scale; the details say what is missing."),
     "unjudged": ("–", "none", "Not a matter for a rule; the reason is one of the four below."),
@@ -40,7 +49,8 @@ def chip(verdict: str) -> tuple[str, str]:
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number as a reader wants it: `digits` significant digits, a real minus sign, NaN spelt out, — for none."""
+    """A number as a reader wants it: `digits` significant digits, a real minus sign, NaN spelt out, — for
+    none."""
     if value is None or value is pd.NA or value == "":
         return "—"
     if isinstance(value, str):
@@ -66,50 +76,42 @@ def interval(low: Any, high: Any) -> str:
     return f"[{number(low)}, {number(high)}]" if is_known(low) or is_known(high) else ""
 
 
-def quantity(part: dict[str, Any], inherited: dict[str, Any] | None = None) -> str:
-    """One number per seed in words; what `part` does not say it inherits."""
-    part = {key: value for key, value in ((inherited or {}) | part).items() if value is not None}
-    minus = f" minus {part['minus']}" if "minus" in part else ""
-    text = f"{part.get('metric', 'the metric')}{minus} of {part.get('estimator', 'any estimator')}"
-    if "experiment" in part:
-        text += f" in {part['experiment']}"
-    at = part.get("at", "last")
-    if isinstance(at, dict):
-        text += " (" + ", ".join(f"at {key.replace('_', ' ')} {number(value)}" for key, value in at.items()) + ")"
-    elif at != "last":
-        text += f" ({at} row)"
-    if "reach" in part:
-        own = {key: part[key] for key in ("estimator", "metric") if key in part}
-        return f"samples seen until {text} reaches the level of {quantity(part['reach'], own)}"
-    return text
+def quantity(part: Quantity, named: bool = True) -> str:
+    """One number per seed in words; `named` says the experiment too."""
+    text = f"{part.metric} minus {part.minus}" if part.minus else part.metric
+    text += f" of {part.estimator}"
+    if named and part.experiment:
+        text += f" in {part.experiment}"
+    if isinstance(part.at, tuple):
+        text += f" (at {part.at[0].replace('_', ' ')} {number(part.at[1])})"
+    elif part.at != "last":
+        text += f" (at the {part.at} row)"
+    if part.reach is None:
+        return text
+    return f"the samples seen until {text} reaches the level of {quantity(part.reach)}"
 
 
-def bound(entry: dict[str, Any], kind: str) -> str:
-    """What a rule asks of its number."""
-    if "at_least" in entry:
-        return f"at least {number(entry['at_least'])}"
-    if "at_most" in entry:
-        return f"at most {number(entry['at_most'])}"
-    if kind == "identity":
-        return f"{number(entry.get('target'))} to a tolerance of {number(entry.get('tolerance'))}"
-    sign = "a factor of" if kind == "ratio" else "±"
-    return f"{number(entry.get('target'))} within {sign} {number(entry.get('margin'))}"
-
-
-def rule(entry: dict[str, Any]) -> str:
+def rule(given: Rule) -> str:
     """A rule of claims.yaml as a sentence."""
-    kind = entry.get("kind", "")
-    left = entry.get("left") or {}
-    ours = quantity(left)
-    other = quantity(entry["right"], {k: v for k, v in left.items() if k != "experiment"}) if "right" in entry else ""
-    if kind == "ordering":
-        margin = entry.get("margin")
-        more = f" by more than {number(margin)}" if margin else ""
-        return f"{ours} exceeds {other}{more}, seed by seed."
-    if kind == "ratio":
-        return f"the ratio of {ours} to {other} is {bound(entry, kind)}."
-    if kind == "slope":
-        x = entry.get("x", "")
-        log = f" (logarithm of {' and '.join(entry['log'])})" if entry.get("log") else ""
-        return f"the slope of {ours} against {x['metric'] if isinstance(x, dict) else x}{log} is {bound(entry, kind)}."
-    return f"{ours} is {bound(entry, kind)}."
+    left = quantity(given.left)
+    right = quantity(given.right) if given.right else ""
+    if given.kind == "ordering":
+        more = f" by more than {number(given.margin)}" if given.margin else ""
+        return f"{left} exceeds {right}{more}, seed by seed."
+    if given.at_least is not None:
+        asked = f"at least {number(given.at_least)}"
+    elif given.at_most is not None:
+        asked = f"at most {number(given.at_most)}"
+    elif given.kind == "identity":
+        asked = f"{number(given.target)} to a tolerance of {number(given.margin)}"
+    else:
+        sign = "a factor of" if given.kind == "ratio" else "±"
+        asked = f"{number(given.target)} within {sign} {number(given.margin)}"
+    if given.kind == "ratio":
+        return f"The ratio of {left} to {right} is {asked}."
+    if given.kind == "slope":
+        scale = {"x": " (logarithmic)", "y": " (its logarithm)", "xy": " (both logarithmic)"}.get(
+            given.log, ""
+        )
+        return f"The slope of {left} against {given.x or given.x_metric}{scale} is {asked}."
+    return f"{left} is {asked}."

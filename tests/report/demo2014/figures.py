@@ -22,7 +22,9 @@ def bound(data: PaperData):
 
 
 def gradient_variance(data: PaperData):
-    frames = {g: data.series(f"gradient_variance/noise/{g}", x="samples_seen") for g in ("encoder", "decoder")}
+    frames = {
+        g: data.series(f"gradient_variance/noise/{g}", x="samples_seen") for g in ("encoder", "decoder")
+    }
     if all(frame.empty for frame in frames.values()):
         return None
     figure, axes = canvas(columns=2, sharey=True)
@@ -49,9 +51,27 @@ def fault(data: PaperData):
 
 
 FIGURES = [
-    Figure("bound", "Bound against samples seen", "Mean over seeds with a 95 % band; higher is better.", bound, ("fig2-*",)),
-    Figure("gradient", "Gradient variance", "Noise part at frozen parameters, per parameter group.", gradient_variance, ("gradients",)),
-    Figure("manifold", "Two-dimensional manifold", "Decoder means on an inverse-CDF grid.", manifold, ("manifold",)),
+    Figure(
+        "bound",
+        "Bound against samples seen",
+        "Mean over seeds with a 95 % band; higher is better.",
+        bound,
+        ("fig2-*",),
+    ),
+    Figure(
+        "gradient",
+        "Gradient variance",
+        "Noise part at frozen parameters, per parameter group.",
+        gradient_variance,
+        ("gradients",),
+    ),
+    Figure(
+        "manifold",
+        "Two-dimensional manifold",
+        "Decoder means on an inverse-CDF grid.",
+        manifold,
+        ("manifold",),
+    ),
     Figure("fullvb", "Full VB", "Bound of the program over the weights too.", lambda data: None, ("fullvb",)),
     Figure("fault", "A figure with a fault", "It says so.", fault, ("manifold",)),
 ]

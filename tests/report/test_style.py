@@ -1,0 +1,110 @@
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from scipy import stats
+
+from reparam.report import style
+from reparam.report.figures import Figure, PaperData
+
+LIGHT, DARK = "#ffffff", "#1b1f26"  # --raised of the page
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colour", style.PALETTE)
+@pytest.mark.parametrize("page", [LIGHT, DARK])
+def test_colours_stand_out_on_both_pages(colour: str, page: str) -> None:
+    assert contrast(colour, page) >= 3
+
+
+def test_known_estimators_differ_in_colour_or_dash() -> None:
+    assert style.INK not in style.PALETTE
+    names = [name for name in style.STYLES if name != "score_function_average"]
+    for one, other in combinations(names, 2):
+        assert style.line_style(one) != style.line_style(other)
+
+
+def test_an_estimator_looks_the_same_everywhere() -> None:
+    assert style.line_style("an_invention") == style.line_style("an_invention")
+
+
+def frame(values: dict[int, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(s, x, v) for s, row in values.items() for x, v in enumerate(row)], columns=["seed", "x", "v"]
+    )
+
+
+def drawn(values: dict[int, list[float]], **options: bool):
+    _, axes = style.canvas()
+    style.band(axes[0, 0], frame(values), "x", "v", estimator="pathwise", **options)
+    return axes[0, 0]
+
+
+def test_band_is_students_interval_over_seeds() -> None:
+    ax = drawn({0: [1.0, 2.0], 1: [2.0, 4.0], 2: [4.0, 5.0]})
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [7 / 3, 11 / 3])
+    expected = stats.ttest_1samp([1.0, 2.0, 4.0], 0).confidence_interval(0.95)
+    edges = ax.collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose([edges[edges[:, 0] == 0, 1].min(), edges[edges[:, 0] == 0, 1].max()], expected)
+
+
+def test_geometric_band_stays_positive() -> None:
+    ax = drawn({0: [1.0, 1.0], 1: [100.0, 1.0]}, geometric=True)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [10, 1])
+    assert ax.collections[0].get_paths()[0].vertices[:, 1].min() > 0
+
+
+def test_a_diverged_seed_ends_the_band_and_is_marked() -> None:
+    ax = drawn({0: [1.0, 2.0, 3.0], 1: [3.0, np.nan, np.nan]})
+    full, rest, mark = ax.lines
+    np.testing.assert_array_equal(full.get_ydata(), [2, np.nan, np.nan])
+    np.testing.assert_array_equal(rest.get_ydata(), [np.nan, 2, 3])
+    assert list(zip(mark.get_xdata(), mark.get_ydata(), strict=True)) == [(0, 3)]
+    assert full.get_label() == "pathwise (1 of 2 ended early)"
+
+
+def test_one_seed_has_a_line_and_no_band() -> None:
+    low, mean = style.interval(np.array([2.0]))[1::-1]
+    assert np.isnan(low) and mean == 2
+
+
+def test_pictures_fill_a_sheet_row_by_row() -> None:
+    _, axes = style.canvas()
+    style.pictures(axes[0, 0], np.arange(3)[:, None, None] * np.full((3, 2, 4), 0.25), columns=2)
+    sheet = axes[0, 0].images[0].get_array()
+    assert sheet.shape == (4, 8)
+    assert sheet[0, 4] == 0.25 and sheet[2, 0] == 0.5 and np.ma.masked_invalid(sheet).mask[3, 7]
+
+
+def test_series_joins_the_progress_metric_of_the_same_row() -> None:
+    base = {"experiment": "e", "estimator": "m", "cell": "c", "seed": 0}
+    rows = [
+        base | {"step": s, "metric": m, "value": v}
+        for s, m, v in [
+            (1, "elbo", -3.0),
+            (1, "samples_seen", 100.0),
+            (2, "elbo", np.nan),
+            (2, "samples_seen", 200.0),
+        ]
+    ]
+    data = PaperData("quick", pd.DataFrame(rows), pd.DataFrame(), lambda *_: {})
+    series = data.series("elbo", experiment="e*", x="samples_seen")
+    np.testing.assert_array_equal(series[["samples_seen", "value"]], [[100, -3], [200, np.nan]])
+    assert data.series("elbo", experiment="other").empty
+
+
+def test_a_figure_knows_its_experiments() -> None:
+    figure = Figure("a", "A", "", lambda data: None, ("fig2-*",))
+    assert figure.uses("fig2-latent3") and not figure.uses("fig3")

@@ -1,0 +1,50 @@
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from reparam.report import style, svg
+
+
+@pytest.fixture
+def figure():
+    with style.theme():
+        canvas, axes = style.canvas()
+        style.label(axes[0, 0], x="samples", y="bound", y_unit="nats")
+        axes[0, 0].plot([0, 1], [0, 1], "o", label="<b>line</b>")
+        axes[0, 0].legend()
+        style.pictures(axes[0, 0].inset_axes([0, 0, 0.3, 0.3]), np.zeros((4, 3, 3)), columns=2)
+        yield canvas
+
+
+def test_two_copies_share_no_id_and_every_reference_resolves(figure) -> None:
+    roots = [ElementTree.fromstring(svg.inline(figure, prefix, "x")[1]) for prefix in ("a", "b")]
+    ids = [[e.get("id") for e in root.iter() if e.get("id")] for root in roots]
+    assert ids[0] and not set(ids[0]) & set(ids[1])
+    for root, own in zip(roots, ids, strict=True):
+        links = [e.get("href") for e in root.iter() if (e.get("href") or "").startswith("#")]
+        clips = [e.get("clip-path") for e in root.iter() if e.get("clip-path")]
+        assert links and clips
+        assert {link[1:] for link in links} | {clip[5:-1] for clip in clips} <= set(own)
+
+
+def test_ink_follows_the_page_and_pictures_are_inside(figure) -> None:
+    kind, markup = svg.inline(figure, "p", 'A "title"')
+    assert kind == "svg"
+    assert style.INK not in markup and "currentColor" in markup
+    assert "http" not in markup and "<style" not in markup
+    assert 'href="data:image/png;base64,' in markup
+    assert 'role="img" aria-label="A &quot;title&quot;"' in markup
+    assert "&lt;b&gt;line" in markup
+
+
+def test_files_are_deterministic(figure) -> None:
+    assert svg.as_svg(figure, "s") == svg.as_svg(figure, "s")
+    assert svg.as_png(figure) == svg.as_png(figure)
+    assert b"<dc:date" not in svg.as_svg(figure, "s")
+
+
+def test_very_many_points_become_a_picture(figure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svg, "LARGEST_VECTOR", 100)
+    kind, uri = svg.inline(figure, "p", "x")
+    assert kind == "png" and uri.startswith("data:image/png;base64,")
