@@ -9,7 +9,7 @@ SCALE ?= quick
 # Recipes see the environment's programs first; finding a Python to make it from does not.
 within := PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: reproduce test verify lint format lock clean
+.PHONY: reproduce test slow verify lint format lock clean
 
 reproduce: $(VENV)/.installed
 	@$(within) snakemake --cores all --configfile config/$(SCALE).yaml; status=$$?; \
@@ -20,8 +20,10 @@ reproduce: $(VENV)/.installed
 test: $(VENV)/.installed
 	@$(within) pytest -m "not slow" -n 2 --dist loadfile
 
-verify: lint
-	@$(within) pytest -n 2 --dist loadfile
+slow: $(VENV)/.installed
+	@$(within) pytest -m slow
+
+verify: lint test slow
 
 lint: $(VENV)/.installed
 	@export $(within); set -e; \
