@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class Cell:
     paper: str
     experiment: str
     estimator: str
-    spec: dict[str, Any]
+    spec: dict[str, Any] = field(hash=False)
     seeds: tuple[int, ...]
 
     @property

@@ -39,7 +39,8 @@ def _say(error: ValidationError) -> str:
         unknown = next(key for key in error.instance if key not in known)
         return f"unknown key {str(unknown)!r}{nearest(str(unknown), known)}"
     if error.validator == "enum":
-        return f"unknown value {error.instance!r}{nearest(str(error.instance), error.validator_value)}"
+        values = [value for value in error.validator_value if value is not None]
+        return f"unknown value {error.instance!r}{nearest(str(error.instance), values)}"
     if error.validator == "type":
         types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
         return f"expected {' or '.join(types)}, got {error.instance!r}"

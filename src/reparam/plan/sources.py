@@ -20,6 +20,8 @@ from reparam.registry import nearest
 
 PACKAGE = Path(reparam.__file__).parent
 CELL_RUNNER = "reparam.cells.run"
+FACADE = "reparam"
+"""The package's top module offers names to users, lazily; nothing within the package imports through it."""
 DECORATORS = ("register", "procedure")
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -60,7 +62,9 @@ def registered_modules(*folders: str, package: Path = PACKAGE) -> list[str]:
 
 def figure_modules(package: Path = PACKAGE) -> list[str]:
     """The modules that draw the papers' figures."""
-    return [f"{package.name}.papers.{file.parent.name}.figures" for file in package.glob("papers/*/figures.py")]
+    return [
+        f"{package.name}.papers.{file.parent.name}.figures" for file in package.glob("papers/*/figures.py")
+    ]
 
 
 def methods(package: Path = PACKAGE) -> dict[str, str]:
@@ -77,7 +81,7 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> set[str]:
             raise ReparamError(f"no module {module!r} in {package.name}")
     while todo:
         module = todo.pop()
-        if module in found:
+        if module in found or module == FACADE:
             continue
         found.add(module)
         file = module_file(module, package)

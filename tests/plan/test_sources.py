@@ -1,0 +1,164 @@
+"""Source digests: what changes them and what does not, and that a cell hangs only on its own method."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from reparam.errors import ReparamError
+from reparam.plan import sources
+from reparam.plan.config import parse
+from reparam.plan.plan import make_plan
+from reparam.plan.sources import cell_digest, closure, digest, tree_digest
+
+CODE = '''"""A module."""
+import os
+
+
+def f(x):
+    """Says something."""
+    return x + 1  # one more
+
+
+class C:
+    """Kept."""
+
+    a: int = 2
+'''
+
+
+@pytest.fixture
+def package(tmp_path):
+    def write(**files):
+        for name, text in files.items():
+            file = tmp_path / "pkg" / (name.replace("__", "/") + ".py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        sources.tree_digest.cache_clear()
+        sources._parse.cache_clear()
+        return tmp_path / "pkg"
+
+    write(init="")
+    (tmp_path / "pkg" / "init.py").rename(tmp_path / "pkg" / "__init__.py")
+    return write
+
+
+def of(package, code):
+    return tree_digest(package(m=code) / "m.py")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# one more", "# and one"),
+        ('"""Says something."""', '"""Says another thing."""'),
+        ('    """Says something."""\n', ""),
+        ('"""A module."""\n', ""),
+        ('    """Kept."""\n', ""),
+        ("x + 1", "(x +\n        1)"),
+    ],
+)
+def test_comments_docstrings_and_layout_change_nothing(package, old, new):
+    assert CODE.replace(old, new) != CODE
+    assert of(package, CODE) == of(package, CODE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("x + 1", "x - 1"),
+        ("x + 1", "x + 2"),
+        ("x + 1", "x + 1.0"),
+        ("x + 1", "x + True"),
+        ("x + 1", "None"),
+        ("x + 1", "'1'"),
+        ("return x + 1", "return"),
+        ("import os", "import sys"),
+        ("def f(x)", "def f(x=0)"),
+        ("def f(x)", "def g(x)"),
+        ("def f(x)", "def f(*x)"),
+        ("def f(x)", "async def f(x)"),
+        ("a: int = 2", "a: int"),
+    ],
+)
+def test_code_changes_it(package, old, new):
+    assert CODE.replace(old, new) != CODE
+    ast.parse(CODE.replace(old, new))
+    assert of(package, CODE) != of(package, CODE.replace(old, new))
+
+
+def test_imports_are_followed_wherever_they_stand(package):
+    folder = package(
+        a="from pkg import b\nimport numpy",
+        b="def f():\n    from .sub import c",
+        sub__c="from ..d import thing",
+        d="thing = 1",
+        unused="",
+    )
+    (folder / "sub" / "__init__.py").write_text("from . import e")
+    (folder / "sub" / "e.py").write_text("")
+    names = {"pkg", "pkg.a", "pkg.b", "pkg.sub", "pkg.sub.c", "pkg.sub.e", "pkg.d"}
+    assert closure(["pkg.a"], folder) == names
+    before = digest(["pkg.a"], package=folder)
+    assert digest(["pkg.a"], package=package(unused="x = 1")) == before
+    assert digest(["pkg.a"], package=package(d="thing = 2")) != before
+
+
+def test_cycles_end(package):
+    assert closure(["pkg.a"], package(a="import pkg.b", b="import pkg.a")) == {"pkg", "pkg.a", "pkg.b"}
+
+
+def test_a_missing_module_is_named(package):
+    with pytest.raises(ReparamError, match=r"no module 'pkg\.nothing'"):
+        digest(["pkg.nothing"], package=package())
+
+
+def test_files_count_by_content(package, tmp_path):
+    file = tmp_path / "claims.yaml"
+    file.write_text("a")
+    before = digest(["pkg"], [file], package=package())
+    file.write_text("b")
+    assert digest(["pkg"], [file], package=package()) != before
+
+
+def test_a_cell_hangs_on_its_own_method_task_and_measurements_only():
+    toy = Path(__file__).parents[1] / "workflow"
+    by_method = {cell.estimator: cell for cell in make_plan(parse({"scale": "quick"}), toy).cells}
+    found = {label: cell_digest(cell) for label, cell in by_method.items()}
+    assert len(set(found.values())) == len(found)
+
+    def roots(label):
+        modules = [sources.CELL_RUNNER, *sources._registered("estimator", label, FOLDERS, sources.PACKAGE)]
+        return closure(modules)
+
+    FOLDERS = ["estimators", "engine/learners"]
+    assert "reparam.estimators.pathwise" in roots("pathwise")
+    assert "reparam.estimators.score_function" not in roots("pathwise")
+    assert "reparam.engine.learners.wake_sleep" not in roots("pathwise")
+    assert "reparam.engine.learners.wake_sleep" in roots("wake_sleep")
+    for module in ("noise", "cells.train", "engine.gradient", "data.loading"):
+        assert f"reparam.{module}" in roots("pathwise")
+    for layer in ("plan", "evidence", "report", "cli"):
+        assert not any(name.startswith(f"reparam.{layer}") for name in roots("pathwise"))
+
+
+def test_nothing_within_the_package_imports_through_its_top_module():
+    for file in sources.PACKAGE.rglob("*.py"):
+        for name in sources._imports(file, "reparam.any.module"):
+            head, _, rest = name.partition(".")
+            if head == "reparam" and rest and "." not in rest and file.parent != sources.PACKAGE:
+                assert sources.module_file(name) is not None, f"{file.name} imports {name}"
+
+
+def test_what_is_registered_statically_is_what_is_registered():
+    from reparam.engine import learners
+
+    assert set(sources.methods()) == set(learners.names())
+
+
+def test_an_unknown_method_gets_the_nearest():
+    toy = Path(__file__).parents[1] / "workflow"
+    cell = make_plan(parse({"scale": "quick"}), toy).cells[0]
+    cell.spec["method"]["name"] = "pathwize"
+    with pytest.raises(ReparamError, match="unknown estimator 'pathwize'; did you mean 'pathwise'"):
+        cell_digest(cell)
