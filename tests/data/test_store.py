@@ -186,3 +186,14 @@ def test_the_table_agrees_with_torchvision():
     ):
         assert file.checksum == f"md5:{md5}"
         assert file.addresses == (f"{kind.download_url_prefix}/{archive}.zip",)
+
+
+def test_a_download_without_a_published_checksum_is_judged_by_its_arrays(data_dir, publish, server, toy):
+    address, served = server
+    (served / "freyfaces.npy").write_bytes(b"<html>not found</html>")
+    publish(f"{address}/freyfaces.npy", checksum=None)
+    with pytest.raises(ReparamError, match="is corrupt and not used"):
+        store.read(toy.name)
+    assert left_behind(data_dir) == []
+    (served / "freyfaces.npy").write_bytes(toy.content)
+    assert np.array_equal(store.read(toy.name)["images"], toy.images)

@@ -97,10 +97,27 @@ def _locate(name: str, source: Source) -> tuple[Path, tuple[File, ...]]:
             raise ReparamError(
                 f"data set {name!r}: the package {source.package!r} lacks {files}; reinstall it"
             )
-        _download(name, [file for file in layout if not (root / file.path).is_file()], root)
+        missing = [file for file in layout if not (root / file.path).is_file()]
+        _download(name, missing, root)
+        _refuse_bad_download(name, source, root, layout, missing)
     for file in layout:
         _verify(root / file.path, file.checksum)
     return root, layout
+
+
+def _refuse_bad_download(
+    name: str, source: Source, root: Path, layout: tuple[File, ...], downloaded: Sequence[File]
+) -> None:
+    """Where the publisher states no checksum the arrays decide, before a download may keep its name."""
+    unchecked = [file for file in downloaded if file.checksum is None]
+    if not unchecked:
+        return
+    try:
+        _decode(name, source, root, layout)
+    except ReparamError:
+        for file in unchecked:
+            (root / file.path).unlink(missing_ok=True)
+        raise
 
 
 def _verify(path: Path, checksum: str | None) -> None:
