@@ -71,7 +71,10 @@ def normal_two_layers(params: Params, sample: Sample) -> Tensor:
 
 PROBLEMS = {
     "bits_one_layer": Problem(
-        bits_one_layer, _params(logits=(2, 3), weights=(3,)), enumeration.expectation, frozenset({"Bernoulli"})
+        bits_one_layer,
+        _params(logits=(2, 3), weights=(3,)),
+        enumeration.expectation,
+        frozenset({"Bernoulli"}),
     ),
     "bits_two_layers": Problem(
         bits_two_layers,
