@@ -22,7 +22,7 @@ def context(latent: int = 2, **options: object) -> measure.Context:
     task = tasks.get("gaussian_vae")(given, data)
     params = task.init(generator("test", "measure", "init"))
     params = {n: (80 if n.startswith("decoder") else 20) * p for n, p in params.items()}
-    return measure.Context(task, None, params, ("test", "measure"), torch.device("cpu"), 10)
+    return measure.Context(task, None, params, ("test", "measure"), torch.device("cpu"), {}, 10)
 
 
 def by_quadrature(where: measure.Context) -> tuple[float, float]:

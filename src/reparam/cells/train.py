@@ -96,11 +96,13 @@ class Training:
 
     def measure(self, state: State, replica: int, seed: int, step: int, outcome: Outcome) -> None:
         """Take every measurement that is due at this step for one seed."""
-        params = replicas.unstack(state["params"], replica)
+        own = replicas.unstack(state, replica)
         for name, (function, options, due) in self.measurements.items():
             if step in due:
                 axes = (*self.axes(seed), "measure", name)
-                context = measure.Context(self.task, self.learner, params, axes, self.device, self.batch)
+                context = measure.Context(
+                    self.task, self.learner, own["params"], axes, self.device, own, self.batch
+                )
                 measured = function(context, options)
                 outcome.rows.extend((step, metric, value) for metric, value in measured.metrics.items())
                 outcome.arrays.update(measured.arrays)

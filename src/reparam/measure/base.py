@@ -24,6 +24,8 @@ class Context(NamedTuple):
     """Of the measurement's noise: (paper, experiment, seed, "measure", its name). Not the step and not
     the estimator: readings along a run, and of different estimators, share their noise."""
     device: torch.device
+    state: Mapping[str, Any]
+    """The learner's state: an estimator's tunables and memory are part of its gradient."""
     batch: int
     """Minibatch size of the training."""
 

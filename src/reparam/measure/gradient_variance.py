@@ -21,7 +21,7 @@ from reparam.program import describe
 def split_variance(gradients: Tensor) -> tuple[Tensor, Tensor]:
     """(data part, noise part) of the trace of the gradient's covariance, from gradients [M, D, P].
 
-    M minibatches, D noise draws each, P parameter entries. The noise part is E_batch Var_noise; the data
+    M minibatches, D noise draws of its own for each, P parameter entries. The noise part is E_batch Var_noise; the data
     part is Var_batch E_noise, estimated without bias by taking the noise of the D-means away, so that it
     may come out slightly negative (one-way random-effects analysis of variance).
     """
@@ -53,15 +53,17 @@ def gradient_variance(context: Context, options: Mapping[str, Any]) -> Measured:
         x = data.binarise(x, pixels["data"]["uniform"])
     sites = describe(task.program(x[0]), params)
     estimator = learner.estimator
-    noise = draw_block(estimator.noise(sites), context.axes, draws, context.device)
-    tunables, memory = estimator.init(sites)
+    wanted, tunables, memory = estimator.noise(sites), context.state["tunables"], context.state["memory"]
 
     def one(x: Tensor, noise: Any) -> dict[str, Tensor]:
         estimate = estimate_gradient(estimator, task.program(x), params, noise, tunables, memory)
         return {name: entry / batch for name, entry in estimate.gradient.items()}
 
     over_draws = torch.vmap(one, in_dims=(None, 0))
-    stacked = [over_draws(minibatch, noise) for minibatch in x]
+    stacked = [
+        over_draws(minibatch, draw_block(wanted, (*context.axes, m), draws, context.device))
+        for m, minibatch in enumerate(x)
+    ]
     metrics: dict[str, float] = {}
     for group in sorted({name.partition(".")[0] for name in params}):
         members = [name for name in params if name.partition(".")[0] == group]

@@ -33,7 +33,8 @@ class Learner(Protocol):
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
         """One step on the minibatch `x` [B, D], rows `index` [B] of the training set.
 
-        Metrics are scalars; "objective" is the task's value per datum, in nats.
+        Metrics are scalars. "objective" is the task's value per datum, in nats (for Monte Carlo EM, which has no
+        bound, log p(x, z)); "evaluations" counts the data whose log density was evaluated and differentiated.
         """
         ...
 

@@ -55,4 +55,6 @@ class GradientLearner:
             after["tunables"], after["tunable_optimiser"] = self.optimiser.update(
                 estimate.tunable_gradient, state["tunable_optimiser"], state["tunables"]
             )
-        return after, {"objective": estimate.value.mean()}
+        objective = estimate.value.mean()
+        evaluations = objective.new_full((), estimate.evaluations * x.shape[0])
+        return after, {"objective": objective, "evaluations": evaluations}

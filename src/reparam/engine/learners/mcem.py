@@ -76,7 +76,9 @@ class Mcem:
             "chains": state["chains"].index_put((index,), z),
             "step_size": hmc.adapt(state["step_size"], acceptance, self.acceptance, self.adaptation),
         }
-        return after, {"objective": objective, "acceptance": acceptance}
+        passes = self.leapfrogs + 1 + self.updates
+        metrics = {"objective": objective, "evaluations": objective.new_full((), passes * x.shape[0])}
+        return after, {**metrics, "acceptance": acceptance}
 
 
 def _decoder(params: Params) -> Params:

@@ -57,4 +57,6 @@ class WakeSleep:
         downhill, log_joint = torch.func.grad(loss, has_aux=True)(params)
         params, optimiser = self.optimiser.update(downhill, state["optimiser"], params)
         objective = (log_joint - q.log_prob(z)).mean()
-        return {"params": params, "optimiser": optimiser}, {"objective": objective}
+        evaluations = objective.new_full((), 2 * x.shape[0])
+        metrics = {"objective": objective, "evaluations": evaluations}
+        return {"params": params, "optimiser": optimiser}, metrics
