@@ -82,8 +82,8 @@ def test_estimators_share_initialisation_minibatches_and_noise() -> None:
         training = Training(small.spec(method, **options), torch.device("cpu"))
         state = training.initial(3)
         index, noise = training.block((3,), 0)
-        first = {s: {r: n[0, 0] for r, n in roles.items()} for s, roles in noise.items()}
-        _, metrics = training.step(state, training.task.train[index[0, 0]], index[0, 0], first)
+        first = {s: {r: n[0] for r, n in roles.items()} for s, roles in noise.items()}
+        _, metrics = training.step(state, training.task.train[index[0]], index[0], first)
         readings.append(metrics["objective"].item())
     assert readings[0] == readings[1] == readings[2]
 

@@ -25,12 +25,13 @@ def test_stacked_seeds_step_as_each_does_alone(method: str) -> None:
 
     def run(columns: list[int]) -> dict:
         state = replicas.stack([training.initial(seeds[c]) for c in columns])
+        pick = (lambda leaf: leaf[columns]) if len(columns) > 1 else (lambda leaf: leaf[columns[0]])
         call = None
         for t in range(10):
-            rows = index[t][columns]
-            picked = tree_map(lambda leaf, t=t: leaf[t][columns], noise)
+            rows = pick(index[t])
+            picked = tree_map(lambda leaf, t=t: pick(leaf[t]), noise)
             arguments = (state, training.task.train[rows], rows, picked)
-            call = call or paths.build(replicas.lift(training.step), arguments, "traced")
+            call = call or paths.build(replicas.lift(training.step, len(columns)), arguments, "traced")
             state, _ = call(*arguments)
         return state
 
@@ -38,12 +39,12 @@ def test_stacked_seeds_step_as_each_does_alone(method: str) -> None:
     for column in range(3):
         alone = run([column])
         torch.testing.assert_close(
-            replicas.unstack(together["params"], column),
-            replicas.unstack(alone["params"], 0),
+            replicas.unstack(together["params"], column, 3),
+            alone["params"],
             rtol=1e-3,
             atol=1e-4,
         )
-    first, second = (replicas.unstack(together["params"], c) for c in (0, 1))
+    first, second = (replicas.unstack(together["params"], c, 3) for c in (0, 1))
     assert any(not torch.equal(first[k], second[k]) for k in first)
 
 
@@ -55,7 +56,7 @@ def test_traced_steps_equal_eager_steps_in_float64(steps: int) -> None:
     index, noise = double(training.block((0,), 0))
     training.task.train = training.task.train.double()
     eager = traced = double(replicas.stack([training.initial(0)]))
-    lifted, call = replicas.lift(training.step), None
+    lifted, call = training.step, None
     for t in range(steps):
         picked = tree_map(lambda leaf, t=t: leaf[t], noise)
         rows = index[t]

@@ -83,20 +83,19 @@ class Training:
     def call(self, *arguments: Any) -> tuple[State, Metrics]:
         """The step for a stack of replicas, made ready on its first use."""
         if self._call is None:
-            self._call = paths.build(replicas.lift(self.step), arguments, self.path)
+            self._call = paths.build(replicas.lift(self.step, self.replicas), arguments, self.path)
         return self._call(*arguments)
 
     def block(self, seeds: tuple[int, ...], number: int) -> tuple[Tensor, Any]:
-        """Row indices [BLOCK, R, B] and noise (leaves [BLOCK, R, …]) of one block of steps."""
+        """Row indices [BLOCK, (R,) B] and noise (leaves [BLOCK, (R,) …]) of one block of steps."""
         rows = len(self.task.train)
         index = [minibatch_indices(self.axes(s), number * BLOCK, BLOCK, self.batch, rows) for s in seeds]
         noise = [draw_block(self._specs, (*self.axes(s), "train", number), BLOCK, self.device) for s in seeds]
-        stacked = tree_map(lambda *leaves: torch.stack(leaves, dim=1), *noise)
-        return torch.stack(index, dim=1).to(self.device), stacked
+        return replicas.stack(index, dim=1).to(self.device), replicas.stack(noise, dim=1)
 
     def measure(self, state: State, replica: int, seed: int, step: int, outcome: Outcome) -> None:
         """Take every measurement that is due at this step for one seed."""
-        own = replicas.unstack(state, replica)
+        own = replicas.unstack(state, replica, self.replicas)
         for name, (function, options, due) in self.measurements.items():
             if step in due:
                 axes = (*self.axes(seed), "measure", name)
@@ -175,16 +174,17 @@ class Training:
     ) -> None:
         readings = torch.stack(objectives).cpu()
         for replica, seed in enumerate(seeds):
-            outcome, own = outcomes[seed], readings[:, replica]
+            outcome, own = outcomes[seed], readings.reshape(len(readings), -1)[:, replica]
             if outcome.diverged is not None:
                 continue
             outcome.rows.append((step, "samples_seen", float(step * self.batch)))
             if "evaluations" in metrics:
-                each = metrics["evaluations"][replica].item()
+                each = replicas.unstack(metrics["evaluations"], replica, self.replicas).item()
                 outcome.rows.append((step, "evaluations", each * step))
             outcome.rows.append((step, "objective", own.double().mean().item()))
             bad = (~own.isfinite()).nonzero()
-            finite = all(p[replica].isfinite().all() for p in state["params"].values())
+            params = replicas.unstack(state["params"], replica, self.replicas)
+            finite = all(p.isfinite().all() for p in params.values())
             if len(bad) or not finite:
                 outcome.diverged = step - len(own) + int(bad[0]) + 1 if len(bad) else step
                 continue

@@ -32,7 +32,7 @@ def build(step: Callable[..., Any], example: tuple[Any, ...], path: Path) -> Cal
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with torch.no_grad():
-        graph = make_fx(step)(*example)
+        graph = make_fx(lambda *arguments: step(*arguments))(*example)  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
     graph.recompile()
     if path == "compiled":

@@ -1,4 +1,7 @@
-"""Replicas: seeds of one cell that go through one call of the step."""
+"""Replicas: seeds of one cell that go through one call of the step.
+
+Several replicas share a leading axis. A single one has none: the step then runs as it is written.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +22,16 @@ def replicas_for(device: torch.device) -> int:
     return CUDA_REPLICAS if device.type == "cuda" else CPU_REPLICAS
 
 
-def lift(step: Callable[..., Any]) -> Callable[..., Any]:
-    """`step` on arguments and results with a leading replica axis."""
-
-    def single(*arguments: Any) -> Any:
-        return tree_map(lambda leaf: leaf.unsqueeze(0), step(*tree_map(lambda leaf: leaf[0], arguments)))
-
-    def lifted(*arguments: Any) -> Any:
-        height = torch.utils._pytree.tree_leaves(arguments)[0].shape[0]
-        return single(*arguments) if height == 1 else torch.vmap(step)(*arguments)
-
-    return lifted
+def lift(step: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """`step` for `count` replicas at once."""
+    return step if count == 1 else torch.vmap(step)
 
 
-def stack(trees: Sequence[Any]) -> Any:
-    """Equal pytrees of tensors, stacked leaf by leaf on a new first axis."""
-    return tree_map(lambda *leaves: torch.stack(leaves), *trees)
+def stack(trees: Sequence[Any], dim: int = 0) -> Any:
+    """Equal pytrees of tensors as one, with a replica axis at `dim` if there are several."""
+    return trees[0] if len(trees) == 1 else tree_map(lambda *leaves: torch.stack(leaves, dim), *trees)
 
 
-def unstack(tree: Any, replica: int) -> Any:
-    """One replica of a stacked pytree."""
-    return tree_map(lambda leaf: leaf[replica], tree)
+def unstack(tree: Any, replica: int, count: int) -> Any:
+    """One of the `count` replicas that `stack` put together (at axis 0)."""
+    return tree if count == 1 else tree_map(lambda leaf: leaf[replica], tree)
