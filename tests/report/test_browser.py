@@ -149,6 +149,14 @@ def test_no_horizontal_scrolling_of_the_page(open_page, width: int) -> None:
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_prints_on_white_within_a_sheet(open_page) -> None:
+    tab = open_page(700, "dark")
+    tab.emulate_media(media="print")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 700
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not tab.locator("#filters").is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_legible(open_page, scheme: str) -> None:
     tab = open_page(1280, scheme)
