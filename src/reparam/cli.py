@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(f"--{key}", default=None, help="as in snakemake --config")
 
     command = _add(commands, "data", _data, "fetch and verify data sets")
-    command.add_argument("names", nargs="+", metavar="name")
+    command.add_argument("names", nargs="*", metavar="name")
     command.add_argument("--output", type=Path, help="write what is there to this JSON file")
 
     command = _add(commands, "oracles", _oracles, "check the estimators against exact answers")

@@ -42,8 +42,10 @@ def test_what_torch_could_use(machine, count, visible, cuda, found):
 def test_slots_follow_the_device(machine):
     machine(2)
     assert [gpus.slots(device) for device in ("auto", "cuda", "cpu")] == [2, 2, 0]
+    assert gpus.slots("auto", declared=8) == 8
     machine(0)
     assert gpus.slots("auto") == 0
+    assert [gpus.slots("cuda", declared=1), gpus.slots("cpu", declared=1)] == [1, 0]
     with pytest.raises(ReparamError, match="no GPU"):
         gpus.slots("cuda")
 

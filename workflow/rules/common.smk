@@ -4,9 +4,8 @@ import os
 import subprocess
 import sys
 
-from reparam.cells.parent import VARIABLE, describe
 from reparam.errors import ReparamError
-from reparam.plan import gpus, sources, stale_lock
+from reparam.plan import gpus, jobs, sources, stale_lock
 from reparam.plan.cells import canonical
 from reparam.plan.config import parse as parse_config
 from reparam.plan.experiments import PAPERS
@@ -14,21 +13,24 @@ from reparam.plan.plan import make_plan
 
 try:
     PLAN = make_plan(parse_config(config))
-    GPUS = gpus.slots(PLAN.config.device)
+    GPUS = gpus.slots(
+        PLAN.config.device, declared=workflow.global_resources.get("gpu").value
+    )
     CELL_SOURCES = {cell.path: sources.cell_digest(cell) for cell in PLAN.selected}
 except ReparamError as error:
     sys.exit(f"reparam: {error}")
 
 SCALE = PLAN.config.scale
 CELLS = {str(cell.path): cell for cell in PLAN.selected}
-DATA_SETS = sorted({cell.spec["task"]["data"] for cell in PLAN.selected if "data" in cell.spec["task"]})
+DATA_SETS = sorted(
+    {cell.spec["task"]["data"] for cell in PLAN.selected if "data" in cell.spec["task"]}
+)
 
-# A GPU is used by one cell at a time. An unregistered resource would limit nothing.
+# A GPU is used by one cell at a time; an unregistered resource would limit nothing. On a cluster
+# `--resources gpu=N` says how many cells may use one at once.
 workflow.register_resource("gpu", GPUS)
 
-# Jobs use the Python that runs Snakemake, and end when it is gone.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-os.environ[VARIABLE] = describe(os.getpid())
+jobs.prepare_environment()
 
 # A lock left by a Snakemake that was killed is in nobody's way.
 if workflow.is_main_process and stale_lock.take_over():
@@ -41,7 +43,9 @@ wildcard_constraints:
 
 
 def cell_of(wildcards):
-    return CELLS[f"{wildcards.paper}/{wildcards.experiment}/{wildcards.estimator}/{wildcards.cell}"]
+    return CELLS[
+        f"{wildcards.paper}/{wildcards.experiment}/{wildcards.estimator}/{wildcards.cell}"
+    ]
 
 
 def files_of_papers(*patterns):
@@ -50,4 +54,6 @@ def files_of_papers(*patterns):
 
 def render_partial_report():
     for step in ("evidence", "report"):
-        subprocess.run([sys.executable, "-m", "reparam.cli", step, "--scale", SCALE], check=False)
+        subprocess.run(
+            [sys.executable, "-m", "reparam.cli", step, "--scale", SCALE], check=False
+        )

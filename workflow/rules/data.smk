@@ -3,10 +3,10 @@ rule data:
         "results/{scale}/data.json",
     log:
         "results/{scale}/logs/data.log",
+    conda:
+        "../../environment.yml"
     params:
         names=" ".join(DATA_SETS),
         source=sources.digest(["reparam.data.store"]),
-    conda:
-        "../../environment.yml"
     shell:
         "exec python -m reparam.cli data {params.names} --output {output} >{log} 2>&1"

@@ -4,18 +4,20 @@ rule evidence:
     output:
         expand("results/{{scale}}/tables/{table}.parquet", table=["cells", "metrics"]),
         report(
-            expand("results/{{scale}}/tables/{table}.csv", table=["claims", "coverage"]),
+            expand(
+                "results/{{scale}}/tables/{table}.csv", table=["claims", "coverage"]
+            ),
             caption="../captions/table.rst",
             category="Evidence",
         ),
     log:
         "results/{scale}/logs/evidence.log",
+    conda:
+        "../../environment.yml"
     params:
         source=sources.digest(
             ["reparam.evidence.build"],
             files_of_papers("*/experiments.yaml", "*/claims.yaml"),
         ),
-    conda:
-        "../../environment.yml"
     shell:
         "exec python -m reparam.cli evidence --scale {wildcards.scale} >{log} 2>&1"

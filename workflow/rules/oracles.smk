@@ -8,12 +8,15 @@ rule oracles:
         "results/{scale}/oracles.json",
     log:
         "results/{scale}/logs/oracles.log",
-    params:
-        source=sources.digest(
-            ["reparam.measure.oracle_checks", *sources.registered_modules("estimators")]
-        ),
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        source=sources.digest(
+            [
+                "reparam.measure.oracle_checks",
+                *sources.registered_modules("estimators"),
+            ]
+        ),
     shell:
         "exec python -m reparam.cli oracles --output {output} >{log} 2>&1"

@@ -10,12 +10,12 @@ rule report:
         ),
     log:
         "results/{scale}/logs/report.log",
+    conda:
+        "../../environment.yml"
     params:
         source=sources.digest(
             ["reparam.report.build", *sources.figure_modules()],
             files_of_papers("*/README.md", "../report/templates/*"),
         ),
-    conda:
-        "../../environment.yml"
     shell:
         "exec python -m reparam.cli report --scale {wildcards.scale} >{log} 2>&1"

@@ -16,16 +16,18 @@ rule train:
         ),
     log:
         "results/{scale}/logs/{paper}/{experiment}/{estimator}/{cell}.log",
-    params:
-        spec=lambda wildcards: canonical(cell_of(wildcards).spec),
-        seeds=lambda wildcards: "".join(f"{seed}," for seed in sorted(cell_of(wildcards).seeds)),
-        source=lambda wildcards: CELL_SOURCES[cell_of(wildcards).path],
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         gpu=min(GPUS, 1),
         device="cuda" if GPUS else "cpu",
-    conda:
-        "../../environment.yml"
+    params:
+        spec=lambda wildcards: canonical(cell_of(wildcards).spec),
+        seeds=lambda wildcards: "".join(
+            f"{seed}," for seed in sorted(cell_of(wildcards).seeds)
+        ),
+        source=lambda wildcards: CELL_SOURCES[cell_of(wildcards).path],
     shell:
         "exec python -m reparam.cli cell $(dirname {output}) --seeds {params.seeds}"
         " --device {resources.device} >{log} 2>&1"

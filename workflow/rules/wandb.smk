@@ -5,10 +5,10 @@ rule wandb:
         "results/{scale}/wandb/export.json",
     log:
         "results/{scale}/logs/wandb.log",
+    conda:
+        "../../environment.yml"
     params:
         mode=PLAN.config.wandb or os.environ.get("WANDB_MODE") or "offline",
         source=sources.digest(["reparam.tracking.export"]),
-    conda:
-        "../../environment.yml"
     shell:
         "exec python -m reparam.cli wandb --scale {wildcards.scale} --mode {params.mode} >{log} 2>&1"

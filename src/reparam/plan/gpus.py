@@ -30,12 +30,13 @@ def gpus() -> list[str]:
     return [entry for entry in visible if entry not in ("", "-1")] if here else []
 
 
-def slots(device: str) -> int:
+def slots(device: str, declared: int | None = None) -> int:
     """How many cells may use a GPU at once for device auto, cpu or cuda: one per GPU.
 
+    `declared` is their number where they are elsewhere (a cluster); else those of this machine are counted.
     Raises ReparamError when a GPU is asked for and there is none.
     """
-    found = 0 if device == "cpu" else len(gpus())
+    found = 0 if device == "cpu" else len(gpus()) if declared is None else declared
     if device == "cuda" and not found:
         raise ReparamError(
             "device=cuda was asked for, but there is no GPU torch can use: give device=auto or device=cpu"

@@ -47,8 +47,9 @@ def watch(results: Path, once: bool) -> None:
 
 def _running(results: Path) -> Table:
     notes = state.under_way(results)
-    title = f"{len(notes)} cells are running" if notes else "no cell is running"
-    table = _table(title, "scale", "cell", "seeds", "step", "of", "steps/s", "time left")
+    table = _table(
+        f"cells running: {len(notes)}", "scale", "cell", "seeds", "step", "of", "steps/s", "time left"
+    )
     for note in notes:
         left = max(0, round(note["seconds_left"]))
         table.add_row(

@@ -1,0 +1,154 @@
+"""The workflow: what it would do, what it refuses, and, slowly, the real thing from data to report."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+NOTHING = "Nothing to be done"
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Jobs by rule, from the table that Snakemake prints."""
+    table = output.partition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def test_everything_is_planned(project):
+    done = project.snakemake("-n", *SMOKE)
+    steps = {"data": 1, "oracles": 1, "train": 5, "evidence": 1, "report": 1, "wandb": 1, "all": 1}
+    assert done.returncode == 0 and jobs(done.stdout) == steps
+
+
+def test_a_choice_on_the_command_line_limits_what_runs(project):
+    done = project.snakemake("-n", *SMOKE, "--config", "estimators=pathwise,wake_sleep", "seeds=1e1")
+    assert jobs(done.stdout)["train"] == 3
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ("estimators=pathwize", "reparam: unknown estimator 'pathwize'; did you mean 'pathwise'?"),
+        ("seed=3", "reparam: configuration: unknown key 'seed'; did you mean 'seeds'?"),
+        ("seeds=0,0", "reparam: configuration: seeds: seed 0 is given twice"),
+    ],
+)
+def test_a_mistake_is_one_line(project, choice, said):
+    done = project.snakemake("-n", *SMOKE, "--config", choice)
+    lines = [line for line in done.stdout.splitlines() if line and not line.startswith(("Using", "Config"))]
+    assert done.returncode != 0 and lines == [said]
+
+
+def test_a_gpu_that_is_not_there_is_refused(project, monkeypatch):
+    monkeypatch.setitem(project.environment, "CUDA_VISIBLE_DEVICES", "")
+    done = project.snakemake("-n", *SMOKE, "--config", "device=cuda")
+    assert done.returncode != 0 and "reparam: device=cuda was asked for, but there is no GPU" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_workflow_is_clean_for_snakemakes_linter(project):
+    done = project.snakemake("--lint")
+    assert done.returncode == 0 and "Congratulations" in done.stdout
+
+
+@pytest.mark.slow
+class TestForReal:
+    """One story on one project; each chapter starts from where the last one ended."""
+
+    def test_killing_snakemake_leaves_no_trainer_and_no_lock(self, project):
+        project.edit("src/reparam/papers/toy2020/experiments.yaml", "samples: 3000", "samples: 3000000")
+        run = subprocess.Popen(
+            project.command(*SMOKE), cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        trainers = wait_for(
+            lambda: [p for p in psutil.Process(run.pid).children(recursive=True) if is_cell(p)]
+        )
+        wait_for(lambda: list(project.folder.glob("results/.work/smoke/**/progress.json")))
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        wait_for(lambda: not any(p.is_running() and p.status() != "zombie" for p in trainers), seconds=20)
+        assert list((project.folder / ".snakemake" / "locks").iterdir())
+        project.edit("src/reparam/papers/toy2020/experiments.yaml", "samples: 3000000", "samples: 3000")
+
+    def test_the_next_call_just_works(self, project):
+        done = project.snakemake(*SMOKE)
+        assert done.returncode == 0, done.stdout
+        assert "cleared the lock of a run that was killed" in done.stdout
+        assert len(project.manifests()) == 5
+        assert (project.folder / "reports/smoke/index.html").stat().st_size > 1000
+
+    def test_a_second_call_does_nothing_and_says_so(self, project):
+        start = time.monotonic()
+        done = project.snakemake(*SMOKE)
+        assert time.monotonic() - start < 10
+        assert NOTHING in done.stdout and not jobs(done.stdout)
+
+    def test_a_comment_reruns_nothing_and_code_reruns_what_it_touches(self, project):
+        file = "src/reparam/estimators/score_function.py"
+        project.edit(file, "from __future__", "# a comment\nfrom __future__")
+        assert NOTHING in project.snakemake("-n", *SMOKE).stdout
+        project.edit(file, "# a comment\n", "NEW = 1\n")
+        done = project.snakemake("-n", *SMOKE)
+        project.edit(file, "NEW = 1\n", "")
+        assert jobs(done.stdout)["train"] == 2 and jobs(done.stdout)["oracles"] == 1
+        assert done.stdout.count("estimator=score_function_loo") == 2
+
+    def test_more_seeds_train_only_the_new_ones(self, project):
+        before = project.histories()
+        done = project.snakemake(*SMOKE, "--config", "experiments=asleep", "seeds=3")
+        assert done.returncode == 0, done.stdout
+        after = project.histories()
+        assert len(after) == len(before) + 1
+        assert {path: after[path] for path in before} == before
+
+    def test_a_choice_does_not_limit_what_the_report_shows(self, project):
+        coverage = (project.folder / "results/smoke/tables/coverage.csv").read_text()
+        assert len(coverage.splitlines()) == 1 + 5
+
+    def test_manifests_hold_what_the_contract_says(self, project):
+        for file in project.manifests():
+            manifest = json.loads(file.read_text())
+            assert file.parent.name == manifest["spec_hash"][:8]
+            assert {status["status"] for status in manifest["seeds"].values()} == {"ok"}
+
+    def test_snakemakes_own_report_works(self, project):
+        done = project.snakemake("--report", "snakemake-report.zip", *SMOKE)
+        assert done.returncode == 0, done.stdout
+        assert (project.folder / "snakemake-report.zip").stat().st_size > 10_000
+
+    def test_a_failed_cell_fails_the_run_but_not_the_others_nor_the_report(self, project):
+        report = project.folder / "reports/smoke/index.html"
+        project.edit(
+            "src/reparam/papers/toy2020/experiments.yaml", "{wake_sleep: {}}", "{wake_sleep: {bogus: 1}}"
+        )
+        report.unlink()
+        done = project.snakemake(*SMOKE)
+        assert done.returncode != 0
+        assert "reparam: wake_sleep has no option 'bogus'" in done.stdout
+        assert report.exists() and "missing" in report.read_text()
+
+
+def is_cell(process: psutil.Process) -> bool:
+    try:
+        return "reparam.cli" in process.cmdline() and "cell" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def wait_for(condition, seconds: float = 120):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("waited in vain")
