@@ -16,6 +16,8 @@ from torch import Tensor
 from reparam.engine import hmc
 from reparam.noise import draw
 
+INFLATION = 1.5
+"""What a Gaussian fitted to posterior samples is widened by when it proposes: its tails must not be the lighter."""
 LogJoint = Callable[[Tensor], Tensor]
 
 

@@ -17,8 +17,7 @@ from reparam.tasks import latent_variable
 
 ELEMENTS = 2**23
 """Pixels decoded at a time by the importance-weighted estimate: bounds the memory at any K."""
-INFLATION = 1.5
-"""The fitted Gaussian is widened: a proposal must not have lighter tails than its target."""
+
 
 
 @register("likelihood")
@@ -49,7 +48,7 @@ def marginal_likelihood(context: Context, options: Mapping[str, Any]) -> Measure
             metrics[f"hmc_acceptance/{split}"] = acceptance.mean().item()
             half = len(z) // 2
             if by_hmc:
-                proposal = likelihood.FittedGaussian.fit(z, INFLATION)
+                proposal = likelihood.FittedGaussian.fit(z, likelihood.INFLATION)
             if "hmc" in methods:
                 harmonic = likelihood.harmonic(log_joint, z[:half], z[half:])
                 metrics[f"log_likelihood_hmc/{split}"] = harmonic.double().mean().item()

@@ -1,0 +1,1 @@
+"""Kingma & Welling 2014: Auto-Encoding Variational Bayes."""
