@@ -61,10 +61,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(f"--{key}", default=None, help="as in snakemake --config")
 
     command = _add(commands, "data", _data, "fetch and verify data sets")
-    command.add_argument("names", nargs="*", metavar="name")
+    command.add_argument("names", nargs="+", metavar="name")
     command.add_argument("--output", type=Path, help="write what is there to this JSON file")
 
     command = _add(commands, "oracles", _oracles, "check the estimators against exact answers")
+    command.add_argument("names", nargs="*", metavar="name", help="estimators; default: all")
     command.add_argument("--output", type=Path, help="write the findings to this JSON file")
 
     command = _add(
@@ -135,25 +136,29 @@ def _oracles(args: argparse.Namespace) -> None:
     from reparam.cells.files import write_json
     from reparam.measure import oracle_checks
 
-    findings = oracle_checks.run()
+    findings = oracle_checks.run(args.names or None)
     if args.output:
         write_json(args.output, findings)
 
 
 def _cell(args: argparse.Namespace) -> None:
+    from reparam.cells.status import CellKey, is_done, write_manifest
     from reparam.plan import config, gpus, plan, sources, state
 
     folder = Path(os.path.normpath(args.folder))
     cell = plan.find(folder)
     results = folder.parents[4]
     seeds = config.parse({"scale": cell.scale, "seeds": args.seeds}).seeds or cell.seeds
-    source = sources.cell_digest(cell)
+    key = CellKey(cell.spec, cell.spec_hash, sources.cell_digest(cell))
+    if all(is_done(folder, seed, key) for seed in seeds):
+        write_manifest(folder, cell.scale, key)
+        return
     device = "cuda" if gpus.slots(args.device) else "cpu"
     with gpus.lease(results / state.WORK) if device == "cuda" else nullcontext():
         from reparam.cells.run import run_cell
 
         work = state.work_folder(results, cell)
-        run_cell(cell.spec, cell.spec_hash, cell.scale, seeds, folder, work, source, device)
+        run_cell(cell.spec, cell.spec_hash, cell.scale, seeds, folder, work, key.source, device)
 
 
 def _evidence(args: argparse.Namespace) -> None:

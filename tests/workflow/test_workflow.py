@@ -24,7 +24,7 @@ def jobs(output: str) -> dict[str, int]:
 
 def test_everything_is_planned(project):
     done = project.snakemake("-n", *SMOKE)
-    steps = {"data": 1, "oracles": 1, "train": 5, "evidence": 1, "report": 1, "wandb": 1, "all": 1}
+    steps = {"data": 1, "oracles": 2, "train": 5, "evidence": 1, "report": 1, "wandb": 1, "all": 1}
     assert done.returncode == 0 and jobs(done.stdout) == steps
 
 

@@ -22,9 +22,7 @@ except ReparamError as error:
 
 SCALE = PLAN.config.scale
 CELLS = {str(cell.path): cell for cell in PLAN.selected}
-DATA_SETS = sorted(
-    {cell.spec["task"]["data"] for cell in PLAN.selected if "data" in cell.spec["task"]}
-)
+ESTIMATORS = sources.estimator_modules()
 
 # A GPU is used by one cell at a time; an unregistered resource would limit nothing. On a cluster
 # `--resources gpu=N` says how many cells may use one at once.
@@ -46,6 +44,16 @@ def cell_of(wildcards):
     return CELLS[
         f"{wildcards.paper}/{wildcards.experiment}/{wildcards.estimator}/{wildcards.cell}"
     ]
+
+
+def checks_before(wildcards):
+    """What a cell waits for: its data, and the oracles of its own estimator."""
+    spec = cell_of(wildcards).spec
+    name, data = spec["method"]["name"], spec["task"].get("data")
+    checks = [f"results/{wildcards.scale}/data/{data}.json"] if data else []
+    if name in ESTIMATORS:
+        checks.append(f"results/{wildcards.scale}/oracles/{name}.json")
+    return checks
 
 
 def files_of_papers(*patterns):

@@ -1,12 +1,11 @@
 rule data:
     output:
-        "results/{scale}/data.json",
+        "results/{scale}/data/{name}.json",
     log:
-        "results/{scale}/logs/data.log",
+        "results/{scale}/logs/data/{name}.log",
     conda:
         "../../environment.yml"
     params:
-        names=" ".join(DATA_SETS),
         source=sources.digest(["reparam.data.store"]),
     shell:
-        "exec python -m reparam.cli data {params.names} --output {output} >{log} 2>&1"
+        "exec python -m reparam.cli data {wildcards.name} --output {output} >{log} 2>&1"

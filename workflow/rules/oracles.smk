@@ -1,22 +1,17 @@
-# Estimators are checked against exact answers before anything is trained with them.
+# An estimator is checked against exact answers before anything is trained with it.
 
 
 rule oracles:
-    input:
-        ancient("results/{scale}/data.json"),
     output:
-        "results/{scale}/oracles.json",
+        "results/{scale}/oracles/{name}.json",
     log:
-        "results/{scale}/logs/oracles.log",
+        "results/{scale}/logs/oracles/{name}.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
-        source=sources.digest(
-            [
-                "reparam.measure.oracle_checks",
-                *sources.registered_modules("estimators"),
-            ]
+        source=lambda wildcards: sources.digest(
+            ["reparam.measure.oracle_checks", ESTIMATORS[wildcards.name]]
         ),
     shell:
-        "exec python -m reparam.cli oracles --output {output} >{log} 2>&1"
+        "exec python -m reparam.cli oracles {wildcards.name} --output {output} >{log} 2>&1"

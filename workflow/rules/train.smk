@@ -1,11 +1,12 @@
-# One job per cell. `ancient`: cells wait for the checks, but new checks do not rerun cells; only a
-# cell's own spec, seeds and source do. Checkpoints live in results/.work and outlive a killed job.
+# One job per cell. It trains only the seeds that its folder lacks (same spec, same source), so a job that is
+# repeated because a check before it was repeated loses nothing. The checks are not `ancient`: with one of
+# them due, Snakemake 9 would not look at the cell's own parameters.
+# Checkpoints live in results/.work and outlive a killed job.
 
 
 rule train:
     input:
-        ancient("results/{scale}/data.json"),
-        ancient("results/{scale}/oracles.json"),
+        checks_before,
     output:
         report(
             "results/{scale}/{paper}/{experiment}/{estimator}/{cell}/manifest.json",

@@ -55,9 +55,9 @@ def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) 
     return result.hexdigest()
 
 
-def registered_modules(*folders: str, package: Path = PACKAGE) -> list[str]:
-    """All modules of these folders that register something."""
-    return sorted({module for module, _ in _names(list(folders), package).values()})
+def estimator_modules(package: Path = PACKAGE) -> dict[str, str]:
+    """name → module of the suite's own estimators: those that have oracles."""
+    return {name: module for name, (module, _) in _names(["estimators"], package).items()}
 
 
 def figure_modules(package: Path = PACKAGE) -> list[str]:
