@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -33,6 +34,12 @@ def latent(experiment: str) -> int:
     return int(experiment.rpartition("latent")[2])
 
 
+def by_estimator(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each estimator, by its label."""
+    for estimator, rows in frame.groupby("estimator"):
+        yield str(estimator), rows
+
+
 def bound_curves(data: PaperData, glob: str, x: Sequence[float], points: Points) -> Canvas | None:
     test = data.series("elbo/test", experiment=glob, x="samples_seen")
     train = data.series("elbo/train", experiment=glob, x="samples_seen")
@@ -41,9 +48,9 @@ def bound_curves(data: PaperData, glob: str, x: Sequence[float], points: Points)
     experiments = sorted(test["experiment"].unique(), key=latent)
     figure, axes = canvas(columns=len(experiments), width=4.0)
     for ax, experiment in zip(axes[0], experiments, strict=True):
-        for estimator, rows in test[test["experiment"] == experiment].groupby("estimator"):
+        for estimator, rows in by_estimator(test[test["experiment"] == experiment]):
             band(ax, rows, "samples_seen", "value", estimator=estimator, name=f"{readable(estimator)}, test")
-        for estimator, rows in train[train["experiment"] == experiment].groupby("estimator"):
+        for estimator, rows in by_estimator(train[train["experiment"] == experiment]):
             band(
                 ax,
                 rows,
@@ -88,7 +95,7 @@ def gap(data: PaperData) -> Canvas | None:
         gaps = (rows["value_train"] - rows["value_test"]).to_numpy(float)
         mean, low, high = interval(gaps)
         style = {"color": line_style("pathwise")["color"], "marker": "o"}
-        ax.errorbar(latent(experiment), mean, [[mean - low], [high - mean]], capsize=3, **style)
+        ax.errorbar(latent(str(experiment)), mean, [[mean - low], [high - mean]], capsize=3, **style)
     ax.set_xscale("log")
     label(ax, x="code dimension $N_z$", y="training minus test bound", y_unit="nats per datum")
     return figure
@@ -105,7 +112,7 @@ def fig3(data: PaperData) -> Canvas | None:
     for row, (experiment, (glob, title)) in zip(axes, settings.items(), strict=True):
         for ax, split in zip(row, ("train", "test"), strict=True):
             frame = data.series(f"log_likelihood_hmc/{split}", experiment=glob, x="evaluations")
-            for estimator, rows in frame.groupby("estimator"):
+            for estimator, rows in by_estimator(frame):
                 band(ax, rows, "evaluations", "value", estimator=estimator, marker="o", markersize=3)
                 if data.scale in PAPER_DATA:
                     points = digitised.FIG3[experiment, estimator, split]
@@ -129,7 +136,7 @@ def estimators_bound(data: PaperData) -> Canvas | None:
     if frame.empty:
         return None
     figure, axes = canvas(width=6.0)
-    for estimator, rows in frame.groupby("estimator"):
+    for estimator, rows in by_estimator(frame):
         band(axes[0, 0], rows, "evaluations", "value", estimator=estimator)
     label(axes[0, 0], x="evaluations of the bound", y="test bound", y_unit="nats per datum")
     legend(axes[0, 0], columns=2)
@@ -143,7 +150,7 @@ def gradient_variance(data: PaperData) -> Canvas | None:
         for ax, part in zip(row, ("noise", "data"), strict=True):
             metric = f"gradient_variance/{group}/{part}"
             frame = data.series(metric, experiment="estimators", x="samples_seen")
-            for estimator, rows in frame.groupby("estimator"):
+            for estimator, rows in by_estimator(frame):
                 drawn = True
                 band(ax, rows, "samples_seen", "value", estimator=estimator, geometric=True)
             ax.set_yscale("log")
@@ -210,11 +217,11 @@ def samples(data: PaperData) -> Canvas | None:
     cells = data.cells[
         (data.cells["estimator"] == "pathwise") & data.cells["experiment"].str.match("fig2-latent|manifold")
     ]
-    sheets = {
-        experiment: data.arrays(experiment, "pathwise", 0).get("samples")
-        for experiment in cells["experiment"].unique()
-    }
-    sheets = {name: images for name, images in sheets.items() if images is not None}
+    sheets = {}
+    for experiment in cells["experiment"].unique():
+        arrays = data.arrays(experiment, "pathwise", 0)
+        if "samples" in arrays:
+            sheets[str(experiment)] = arrays["samples"]
     if not sheets:
         return None
     dimensions = {name: 2 if name == "manifold" else latent(name) for name in sheets}
