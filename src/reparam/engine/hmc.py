@@ -34,26 +34,37 @@ def transition(
     [*plate]; `momentum` is standard normal [*plate, D]; `uniform` is [*plate]. A proposal whose energy
     is not a number is refused; a chain whose present density is not a number stays where it is.
     """
-    step = step_size[..., None]
-    proposal, momentum_end = leapfrog(log_density, z, momentum, step, leapfrogs)
-    before = log_density(z) - 0.5 * momentum.square().sum(-1)
-    after = log_density(proposal) - 0.5 * momentum_end.square().sum(-1)
-    log_ratio = torch.where(after.isnan(), -torch.inf, after - before)
+    end = leapfrog(log_density, z, momentum, step_size[..., None], leapfrogs)
+    log_ratio = torch.where(end.after.isnan(), -torch.inf, end.after - end.before)
     accepted = uniform.log() < log_ratio
-    return Transition(torch.where(accepted[..., None], proposal, z), log_ratio.clamp(max=0.0).exp())
+    return Transition(torch.where(accepted[..., None], end.z, z), log_ratio.clamp(max=0.0).exp())
 
 
-def leapfrog(
-    log_density: LogDensity, z: Tensor, momentum: Tensor, step: Tensor, count: int
-) -> tuple[Tensor, Tensor]:
-    """`count` leapfrog steps of size `step` (broadcast against z): (position, momentum)."""
-    slope = torch.func.grad(lambda position: log_density(position).sum())
-    momentum = momentum + 0.5 * step * slope(z)
-    for _ in range(count - 1):
+class Trajectory(NamedTuple):
+    """Where leapfrog steps lead, and log density minus kinetic energy, in nats [*plate], at both ends."""
+
+    z: Tensor
+    momentum: Tensor
+    before: Tensor
+    after: Tensor
+
+
+def leapfrog(log_density: LogDensity, z: Tensor, momentum: Tensor, step: Tensor, count: int) -> Trajectory:
+    """`count` leapfrog steps of size `step` (broadcast against z): count + 1 evaluations of the density."""
+
+    def total(position: Tensor) -> tuple[Tensor, Tensor]:
+        value = log_density(position)
+        return value.sum(), value
+
+    slope_and_value = torch.func.grad(total, has_aux=True)
+    slope, value = slope_and_value(z)
+    before = value - 0.5 * momentum.square().sum(-1)
+    for _ in range(count):
+        momentum = momentum + 0.5 * step * slope
         z = z + step * momentum
-        momentum = momentum + step * slope(z)
-    z = z + step * momentum
-    return z, momentum + 0.5 * step * slope(z)
+        slope, value = slope_and_value(z)
+        momentum = momentum + 0.5 * step * slope
+    return Trajectory(z, momentum, before, value - 0.5 * momentum.square().sum(-1))
 
 
 def adapt(step_size: Tensor, acceptance: Tensor, target: float = 0.9, rate: float = 0.3) -> Tensor:

@@ -117,13 +117,19 @@ def posterior_samples(
     generator: torch.Generator,
     step_size: float = 0.1,
 ) -> PosteriorSamples:
-    """HMC on every datum from `start` [M, D]; the warm-up tunes each datum's step size to 90 %."""
+    """HMC on every datum from `start` [M, D]; the warm-up tunes each datum's step size to 90 %.
+
+    Every transition takes a random part, between a half and all, of its datum's step size: at a fixed
+    length trajectories come back to where they began when they last a period of the posterior (Neal 2011,
+    §5.4.2.2), which in one to three dimensions and at 90 % acceptance they do.
+    """
     z, step = start, torch.full_like(start[..., 0], step_size)
     kept, acceptances = [], []
     for i in range(warmup + count):
         momentum = draw("normal", tuple(z.shape), generator, z.dtype)
         uniform = draw("uniform", tuple(step.shape), generator, z.dtype)
-        z, acceptance = hmc.transition(log_joint, z, step, momentum, uniform, leapfrogs)
+        part = 0.5 + 0.5 * draw("uniform", tuple(step.shape), generator, z.dtype)
+        z, acceptance = hmc.transition(log_joint, z, part * step, momentum, uniform, leapfrogs)
         if i < warmup:
             step = hmc.adapt(step, acceptance)
         else:

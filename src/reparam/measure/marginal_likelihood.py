@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
@@ -17,7 +18,6 @@ from reparam.tasks import latent_variable
 
 ELEMENTS = 2**23
 """Pixels decoded at a time by the importance-weighted estimate: bounds the memory at any K."""
-
 
 
 @register("likelihood")
@@ -36,27 +36,28 @@ def marginal_likelihood(context: Context, options: Mapping[str, Any]) -> Measure
     """
     task = latent_variable(context.task, "likelihood")
     methods, by_hmc = options["methods"], options.get("proposal", "encoder") == "hmc"
-    metrics: dict[str, float] = {}
-    for split in ("train", "test"):
-        x = rows(context, split, options["points"])
-        source = generator(*context.axes, split, device=context.device)
-        log_joint = partial(task.log_joint, context.params, x)
-        encoder = task.encode(context.params, x)
-        proposal: likelihood.Proposal = encoder
-        if "hmc" in methods or by_hmc:
-            z, acceptance = _posterior(log_joint, encoder.loc, options, source)
-            metrics[f"hmc_acceptance/{split}"] = acceptance.mean().item()
-            half = len(z) // 2
-            if by_hmc:
-                proposal = likelihood.FittedGaussian.fit(z, likelihood.INFLATION)
-            if "hmc" in methods:
-                harmonic = likelihood.harmonic(log_joint, z[:half], z[half:])
-                metrics[f"log_likelihood_hmc/{split}"] = harmonic.double().mean().item()
-        if "iw" in methods:
-            chunk = max(1, ELEMENTS // x.numel())
-            found = likelihood.importance_weighted(log_joint, proposal, options["samples"], source, chunk)
-            metrics[f"log_likelihood_iw/{split}"] = found.log_likelihood.double().mean().item()
-            metrics[f"effective_samples/{split}"] = found.effective.double().mean().item()
+    splits = {split: rows(context, split, options["points"]) for split in ("train", "test")}
+    x = torch.cat(list(splits.values()))
+    source = generator(*context.axes, device=context.device)
+    log_joint = partial(task.log_joint, context.params, x)
+    encoder = task.encode(context.params, x)
+    proposal: likelihood.Proposal = encoder
+    readings: dict[str, Tensor] = {}
+    if "hmc" in methods or by_hmc:
+        z, readings["hmc_acceptance"] = _posterior(log_joint, encoder.loc, options, source)
+        half = len(z) // 2
+        if by_hmc:
+            proposal = likelihood.FittedGaussian.fit(z, likelihood.INFLATION)
+        if "hmc" in methods:
+            readings["log_likelihood_hmc"] = likelihood.harmonic(log_joint, z[:half], z[half:])
+    if "iw" in methods:
+        chunk = max(1, ELEMENTS // x.numel())
+        found = likelihood.importance_weighted(log_joint, proposal, options["samples"], source, chunk)
+        readings["log_likelihood_iw"], readings["effective_samples"] = found
+    metrics = {}
+    for name, reading in readings.items():
+        for split, part in zip(splits, reading.split([len(own) for own in splits.values()]), strict=True):
+            metrics[f"{name}/{split}"] = part.double().mean().item()
     return Measured(metrics, {})
 
 

@@ -1,0 +1,159 @@
+"""The paper's folder: its procedures at small sizes, its claims beside its experiments, its figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from reparam.cells import procedures
+from reparam.evidence.claims import check_claims, load_claims
+from reparam.papers.kingma2014 import digitised
+from reparam.papers.kingma2014.figures import FIGURES
+from reparam.plan import experiments
+from reparam.report.figures import PaperData
+from reparam.report.style import theme
+
+CLAIMS = Path(experiments.PAPERS) / "kingma2014" / "claims.yaml"
+SCALES = ("smoke", "quick", "standard", "paper")
+
+
+def found(name: str, evaluation: dict, task: dict | None = None, seed: int = 0) -> dict:
+    spec = {"paper": "kingma2014", "experiment": name, "evaluation": evaluation, "task": task or {}}
+    rows = procedures.get("kingma2014", name)(spec, seed, torch.device("cpu")).rows
+    return {(step, metric): value for step, metric, value in rows}
+
+
+def test_closed_form_of_the_kl() -> None:
+    rows = found("kl_identity", {"pairs": 50})
+    assert rows[0, "kl_error"] < 1e-11 and rows[0, "kl_gradient_error"] < 1e-10
+
+
+def test_likelihood_error_grows_with_the_dimension() -> None:
+    sizes = {
+        "points": 30,
+        "pixels": 20,
+        "posterior_samples": 50,
+        "leapfrogs": 4,
+        "warmup": 50,
+        "samples": 300,
+    }
+    rows = found("likelihood_dimension", {"dimensions": [1, 12], **sizes})
+    assert rows[1, "log_likelihood_hmc_rmse"] < 0.15
+    assert rows[12, "log_likelihood_hmc_rmse"] > 2 * rows[1, "log_likelihood_hmc_rmse"]
+    assert rows[12, "log_likelihood_iw_rmse"] < rows[12, "log_likelihood_hmc_rmse"]
+
+
+def test_full_vb_forms_agree_in_the_mean() -> None:
+    """1,000 paired draws: the mean difference is within 5 of the standard errors of either form."""
+    task = {"name": "full_vb", "data": "digits", "binarisation": "threshold", "hidden": 5, "latent": 2}
+    rows = found("full_vb_forms", {"batch": 5, "draws": 1000}, task)
+    assert abs(rows[0, "mean_difference"]) < 5 * (rows[0, "value_variance/sampled"] / 1000) ** 0.5
+    assert rows[0, "gradient_variance/encoder/analytic"] < rows[0, "gradient_variance/encoder/sampled"]
+
+
+def test_every_claim_is_there_and_names_what_exists() -> None:
+    claims = load_claims(CLAIMS, "kingma2014")
+    assert [claim.id for claim in claims] == [f"AEVB-{i}" for i in range(1, 11)]
+    known: dict[str, set[str]] = {}
+    for scale in SCALES:
+        for experiment in experiments.expand("kingma2014", scale):
+            known.setdefault(experiment.name, set()).update(c.estimator for c in experiment.cells)
+    check_claims(claims, known, SCALES, CLAIMS)
+
+
+def test_every_experiment_runs_at_smoke() -> None:
+    """Grids may be cut short, but no experiment is left to the scales that need hours."""
+    smoke = {experiment.base for experiment in experiments.expand("kingma2014", "smoke")}
+    assert smoke == {experiment.base for experiment in experiments.expand("kingma2014", "paper")}
+
+
+def test_monte_carlo_em_gets_the_same_evaluations() -> None:
+    for scale in ("quick", "standard", "paper"):
+        samples = {
+            experiment.name: experiment.cells[0].spec["training"]["samples"]
+            for experiment in experiments.expand("kingma2014", scale)
+            if experiment.name.startswith("fig3-large")
+        }
+        assert samples["fig3-large"] == 16 * samples["fig3-large-mcem"]
+
+
+def test_digitised_points_are_the_claims_numbers() -> None:
+    numbers = {n["what"]: n["value"] for c in load_claims(CLAIMS, "kingma2014") for n in c.numbers}
+    at = digitised.FIG2_SAMPLES.index(1e8)
+    for latent in (3, 10, 20):
+        for method, name in (("pathwise", "AEVB"), ("wake_sleep", "wake-sleep")):
+            value = digitised.FIG2_MNIST_TEST[method, latent][at]
+            assert numbers[f"MNIST, Nz {latent}, {name} test at 1e8 samples"] == value
+
+
+def results(scale: str) -> PaperData:
+    """Made-up histories of every cell of a scale: each metric of every figure rises from step to step."""
+    metrics = [
+        *(f"elbo/{split}" for split in ("train", "test")),
+        *(f"log_likelihood_hmc/{split}" for split in ("train", "test")),
+        *(
+            f"gradient_variance/{group}/{part}"
+            for group in ("encoder", "decoder")
+            for part in ("noise", "data")
+        ),
+        *(f"log_likelihood_{method}_{kind}" for method in ("hmc", "iw") for kind in ("rmse", "bias")),
+        *("samples_seen", "evaluations"),
+    ]
+    rows = [
+        (
+            "run",
+            scale,
+            "kingma2014",
+            cell.experiment,
+            cell.estimator,
+            cell.cell,
+            seed,
+            step,
+            metric,
+            step + seed,
+        )
+        for experiment in experiments.expand("kingma2014", scale)
+        for cell in experiment.cells
+        for seed in (0, 1)
+        for step in (10, 20)
+        for metric in metrics
+    ]
+    columns = [
+        "source",
+        "scale",
+        "paper",
+        "experiment",
+        "estimator",
+        "cell",
+        "seed",
+        "step",
+        "metric",
+        "value",
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    for progress in ("samples_seen", "evaluations"):
+        table.loc[table["metric"] == progress, "value"] = table["step"]
+    cells = table[["experiment", "estimator", "cell", "seed"]].drop_duplicates()
+    images = {"manifold": np.zeros((16, 8, 8)), "samples": np.zeros((64, 8, 8))}
+    return PaperData(scale, table, cells, lambda *_: images)
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_every_figure_draws_and_keeps_the_paper_s_points_to_its_own_data(figure, scale: str) -> None:
+    with theme():
+        canvas = figure.draw(results(scale))
+    assert canvas is not None
+    names = [text for ax in canvas.axes for text in ax.get_legend_handles_labels()[1]]
+    with_points = figure.name in ("bound", "bound-gaussian", "likelihood")
+    assert any("paper" in name for name in names if "HMC" not in name) == (with_points and scale == "paper")
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_no_figure_draws_nothing(figure) -> None:
+    full = results("quick")
+    empty = PaperData("quick", full.metrics.iloc[:0], full.cells.iloc[:0], lambda *_: {})
+    with theme():
+        assert figure.draw(empty) is None
