@@ -69,11 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, help="write the findings to this JSON file")
 
     command = _add(
-        commands, "cell", _cell, "run one cell: results/<scale>/<paper>/<experiment>/<estimator>/<hash>"
+        commands, "cell", _cell, "run cells: results/<scale>/<paper>/<experiment>/<estimator>/<hash> …"
     )
-    command.add_argument("folder", type=Path)
+    command.add_argument("folders", nargs="+", type=Path, metavar="folder")
     command.add_argument("--seeds", default=None, help="a count or a list; default: the experiment's own")
     command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    command.add_argument("--output", type=Path, help="write this file when all of them are done")
 
     for name, run, text in (
         ("evidence", _evidence, "tables and verdicts from what has been run"),
@@ -142,18 +143,37 @@ def _oracles(args: argparse.Namespace) -> None:
 
 
 def _cell(args: argparse.Namespace) -> None:
-    from reparam.cells.status import CellKey, is_done, write_manifest
-    from reparam.plan import config, gpus, plan, sources, state
+    """Run the cells one after another; one that fails does not keep the others from running."""
+    from reparam.cells.files import write_json
+    from reparam.plan import config
 
-    folder = Path(os.path.normpath(args.folder))
+    seeds = config.parse({"scale": "quick", "seeds": args.seeds}).seeds
+    failures: list[Exception] = []
+    for folder in args.folders:
+        try:
+            _run_cell(Path(os.path.normpath(folder)), seeds, args.device)
+        except Exception as error:
+            failures.append(error)
+            if len(args.folders) > 1:
+                print(f"reparam: {folder} failed: {error}", file=sys.stderr, flush=True)
+    if failures:
+        raise failures[0]
+    if args.output:
+        write_json(args.output, [str(folder) for folder in args.folders])
+
+
+def _run_cell(folder: Path, chosen: tuple[int, ...] | None, device: str) -> None:
+    from reparam.cells.status import CellKey, is_done, write_manifest
+    from reparam.plan import gpus, plan, sources, state
+
     cell = plan.find(folder)
     results = folder.parents[4]
-    seeds = config.parse({"scale": cell.scale, "seeds": args.seeds}).seeds or cell.seeds
+    seeds = chosen or cell.seeds
     key = CellKey(cell.spec, cell.spec_hash, sources.cell_digest(cell))
     if all(is_done(folder, seed, key) for seed in seeds):
         write_manifest(folder, cell.scale, key)
         return
-    device = "cuda" if gpus.slots(args.device) else "cpu"
+    device = "cuda" if gpus.slots(device) else "cpu"
     with gpus.lease(results / state.WORK) if device == "cuda" else nullcontext():
         from reparam.cells.run import run_cell
 

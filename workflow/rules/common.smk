@@ -9,6 +9,7 @@ from reparam.plan import gpus, jobs, sources, stale_lock
 from reparam.plan.cells import canonical
 from reparam.plan.config import parse as parse_config
 from reparam.plan.experiments import PAPERS
+from reparam.plan.packs import packs
 from reparam.plan.plan import make_plan
 
 try:
@@ -21,7 +22,7 @@ except ReparamError as error:
     sys.exit(f"reparam: {error}")
 
 SCALE = PLAN.config.scale
-CELLS = {str(cell.path): cell for cell in PLAN.selected}
+PACKS = packs(PLAN.selected, PLAN.config.cells_per_job)
 ESTIMATORS = sources.estimator_modules()
 
 # A GPU is used by one cell at a time; an unregistered resource would limit nothing. On a cluster
@@ -37,23 +38,17 @@ if workflow.is_main_process and stale_lock.take_over():
 
 wildcard_constraints:
     scale="smoke|quick|standard|paper",
-    cell="[0-9a-f]{8}",
-
-
-def cell_of(wildcards):
-    return CELLS[
-        f"{wildcards.paper}/{wildcards.experiment}/{wildcards.estimator}/{wildcards.cell}"
-    ]
 
 
 def checks_before(wildcards):
-    """What a cell waits for: its data, and the oracles of its own estimator."""
-    spec = cell_of(wildcards).spec
-    name, data = spec["method"]["name"], spec["task"].get("data")
-    checks = [f"results/{wildcards.scale}/data/{data}.json"] if data else []
-    if name in ESTIMATORS:
-        checks.append(f"results/{wildcards.scale}/oracles/{name}.json")
-    return checks
+    """What a job waits for: the data of its cells, and the oracles of their estimators."""
+    folder = f"results/{wildcards.scale}"
+    specs = [cell.spec for cell in PACKS[wildcards.job]]
+    data = {spec["task"]["data"] for spec in specs if "data" in spec["task"]}
+    methods = {spec["method"]["name"] for spec in specs}
+    return [f"{folder}/data/{name}.json" for name in sorted(data)] + [
+        f"{folder}/oracles/{name}.json" for name in sorted(methods & set(ESTIMATORS))
+    ]
 
 
 def files_of_papers(*patterns):

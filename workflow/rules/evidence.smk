@@ -1,8 +1,11 @@
 rule evidence:
     input:
-        [f"results/{SCALE}/{path}/manifest.json" for path in CELLS],
+        [f"results/{SCALE}/jobs/{job}.json" for job in PACKS],
     output:
-        expand("results/{{scale}}/tables/{table}.parquet", table=["cells", "metrics"]),
+        expand(
+            "results/{{scale}}/tables/{table}.parquet",
+            table=["cells", "metrics", "comparisons", "leftover"],
+        ),
         report(
             expand(
                 "results/{{scale}}/tables/{table}.csv", table=["claims", "coverage"]

@@ -1,6 +1,8 @@
-# One job per cell. It trains only the seeds that its folder lacks (same spec, same source), so a job that is
-# repeated because a check before it was repeated loses nothing. The checks are not `ancient`: with one of
-# them due, Snakemake 9 would not look at the cell's own parameters.
+# One job per pack of cells (cells_per_job in the configuration: starting a process costs more than a short
+# cell). A job trains only the seeds that its cells' folders lack (same spec, same source), so one that is
+# repeated because a check before it was repeated loses nothing. The checks are not `ancient`: with one of them
+# due, Snakemake 9 would not look at the job's own parameters.
+# The folders of cells are not declared as outputs: Snakemake deletes the outputs of a job that failed.
 # Checkpoints live in results/.work and outlive a killed job.
 
 
@@ -8,15 +10,9 @@ rule train:
     input:
         checks_before,
     output:
-        report(
-            "results/{scale}/{paper}/{experiment}/{estimator}/{cell}/manifest.json",
-            caption="../captions/cell.rst",
-            category="{paper}",
-            subcategory="{experiment}",
-            labels={"estimator": "{estimator}", "file": "manifest"},
-        ),
+        "results/{scale}/jobs/{job}.json",
     log:
-        "results/{scale}/logs/{paper}/{experiment}/{estimator}/{cell}.log",
+        "results/{scale}/logs/{job}.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -24,11 +20,18 @@ rule train:
         gpu=min(GPUS, 1),
         device="cuda" if GPUS else "cpu",
     params:
-        spec=lambda wildcards: canonical(cell_of(wildcards).spec),
-        seeds=lambda wildcards: "".join(
-            f"{seed}," for seed in sorted(cell_of(wildcards).seeds)
+        cells=lambda wildcards: " ".join(
+            f"results/{wildcards.scale}/{cell.path}" for cell in PACKS[wildcards.job]
         ),
-        source=lambda wildcards: CELL_SOURCES[cell_of(wildcards).path],
+        seeds=(
+            "--seeds " + "".join(f"{seed}," for seed in sorted(PLAN.config.seeds))
+            if PLAN.config.seeds
+            else ""
+        ),
+        specs=lambda wildcards: "\n".join(
+            f"{canonical(cell.spec)} {cell.seeds} {CELL_SOURCES[cell.path]}"
+            for cell in PACKS[wildcards.job]
+        ),
     shell:
-        "exec python -m reparam.cli cell $(dirname {output}) --seeds {params.seeds}"
-        " --device {resources.device} >{log} 2>&1"
+        "exec python -m reparam.cli cell {params.cells} {params.seeds}"
+        " --device {resources.device} --output {output} >{log} 2>&1"

@@ -24,6 +24,8 @@ class Config:
     seeds: tuple[int, ...] | None = None
     """None: each experiment's own."""
     device: str = "auto"
+    cells_per_job: int = 1
+    """How many cells share a process."""
     wandb: str | None = None
     """None: WANDB_MODE from the environment, else offline."""
 
