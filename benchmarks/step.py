@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_map
 
 from reparam import tasks
 from reparam.data import DataSet
-from reparam.engine import learners, paths, replicas
+from reparam.engine import learners, paths
 from reparam.engine.minibatch import minibatch_indices
 from reparam.noise import draw_block, generator
 
@@ -55,7 +55,7 @@ def engine(data: Tensor, name: str, path: paths.Path) -> Steps:
     task = tasks.get("gaussian_vae")({**options, "weight_prior": False}, dataset)
     learner = learners.make(task, {"name": "pathwise"}, {"optimiser": OPTIMISERS[name]})
     params = {key: value.to(data.device) for key, value in task.init(generator("benchmark")).items()}
-    state = replicas.stack([learner.init(params, data[:BATCH])])
+    state = learner.init(params, data[:BATCH])
     specs = learner.noise(params, data[:BATCH])
     call: Callable[..., Any] | None = None
     block = 0
@@ -63,15 +63,15 @@ def engine(data: Tensor, name: str, path: paths.Path) -> Steps:
         index = minibatch_indices(("benchmark",), block * BLOCK, BLOCK, BATCH, ROWS).to(data.device)
         noise = draw_block(specs, ("benchmark", block), BLOCK, data.device)
         for now in range(BLOCK):
-            rows = index[now].unsqueeze(0)
+            rows = index[now]
             arguments = (
                 state,
                 data[rows],
                 rows,
-                tree_map(lambda leaf, now=now: leaf[now].unsqueeze(0), noise),
+                tree_map(lambda leaf, now=now: leaf[now], noise),
             )
             if call is None:
-                call = paths.build(replicas.lift(learner.step), arguments, path)
+                call = paths.build(learner.step, arguments, path)
             with torch.no_grad():
                 state, _ = call(*arguments)
             yield
