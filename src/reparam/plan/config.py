@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,6 @@ def _integer(value: Any) -> int:
         number = float("nan")
     if not number.is_integer():
         raise ReparamError(
-            f"configuration: seeds: expected a count (10) or a list (0,3,5) of integers, got {value!r}"
+            f"configuration: seeds: expected a count (10) or a list (0,3,5) of integers, got {reprlib.repr(value)}"
         )
     return int(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -34,14 +35,15 @@ def check(data: object, name: str, where: str) -> None:
 
 def _say(error: ValidationError) -> str:
     """What is wrong with the value at the error's path, and what would be right."""
+    shown = reprlib.repr(error.instance)
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)
         return f"unknown key {str(unknown)!r}{nearest(str(unknown), known)}"
     if error.validator == "enum":
         values = [value for value in error.validator_value if value is not None]
-        return f"unknown value {error.instance!r}{nearest(str(error.instance), values)}"
+        return f"unknown value {shown}{nearest(str(error.instance), values)}"
     if error.validator == "type":
         types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return f"expected {' or '.join(types)}, got {error.instance!r}"
+        return f"expected {' or '.join(types)}, got {shown}"
     return str(error.schema.get("description", error.message))
