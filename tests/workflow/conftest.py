@@ -26,6 +26,8 @@ class Project:
         for name in ("Snakefile", "environment.yml"):
             shutil.copy(ROOT / name, folder / name)
         shutil.copytree(TOY, folder / "src" / "reparam" / "papers" / "toy2020")
+        smoke = folder / "config" / "smoke.yaml"
+        smoke.write_text(smoke.read_text().replace("cells_per_job: 11", "cells_per_job: 2"))
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(folder / "src"),
