@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
 
 from reparam.papers.kingma2014 import digitised
 from reparam.report.figures import (
@@ -40,6 +42,23 @@ def by_estimator(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(estimator), rows
 
 
+def thousands(ax: Axes) -> None:
+    """A logarithmic axis of counts over a decade or two: 20 k, 50 k, 100 k."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(EngFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def without_start(ax: Axes, *frames: pd.DataFrame) -> None:
+    """As in the paper, let the panel's floor cut the start off: the lowest value after a tenth of the run."""
+    frame = pd.concat(frames)
+    late = frame.loc[frame["step"] >= 0.1 * frame["step"].max(), "value"]
+    room = 0.08 * max(late.max() - late.min(), 1e-9)
+    if np.isfinite(room):
+        ax.set_ylim(late.min() - room, late.max() + room)
+
+
 def bound_curves(data: PaperData, glob: str, x: Sequence[float], points: Points) -> Canvas | None:
     test = data.series("elbo/test", experiment=glob, x="samples_seen")
     train = data.series("elbo/train", experiment=glob, x="samples_seen")
@@ -66,7 +85,9 @@ def bound_curves(data: PaperData, glob: str, x: Sequence[float], points: Points)
             if data.scale in PAPER_DATA and found is not None:
                 name = f"{readable(estimator)}, paper (test)"
                 published(ax, x, found, estimator=estimator, name=name)
-        ax.set_xscale("log")
+        own = [frame[frame["experiment"] == experiment] for frame in (test, train)]
+        without_start(ax, *own)
+        thousands(ax)
         label(ax, x="samples seen", y="bound", y_unit="nats per datum", title=f"$N_z$ = {latent(experiment)}")
         legend(ax, columns=1)
     return figure
@@ -96,7 +117,10 @@ def gap(data: PaperData) -> Canvas | None:
         mean, low, high = interval(gaps)
         style = {"color": line_style("pathwise")["color"], "marker": "o"}
         ax.errorbar(latent(str(experiment)), mean, [[mean - low], [high - mean]], capsize=3, **style)
+    dimensions = sorted(latent(str(experiment)) for experiment in last["experiment"].unique())
     ax.set_xscale("log")
+    ax.set_xticks(dimensions, labels=[str(n) for n in dimensions])
+    ax.minorticks_off()
     label(ax, x="code dimension $N_z$", y="training minus test bound", y_unit="nats per datum")
     return figure
 
@@ -118,7 +142,7 @@ def fig3(data: PaperData) -> Canvas | None:
                     points = digitised.FIG3[experiment, estimator, split]
                     name = f"{readable(estimator)}, paper"
                     published(ax, digitised.FIG3_SAMPLES, points, estimator=estimator, name=name)
-            ax.set_xscale("log")
+            thousands(ax)
             where = {"train": "training", "test": "test"}[split]
             label(
                 ax,
@@ -138,6 +162,8 @@ def estimators_bound(data: PaperData) -> Canvas | None:
     figure, axes = canvas(width=6.0)
     for estimator, rows in by_estimator(frame):
         band(axes[0, 0], rows, "evaluations", "value", estimator=estimator)
+    without_start(axes[0, 0], frame)
+    axes[0, 0].xaxis.set_major_formatter(EngFormatter())
     label(axes[0, 0], x="evaluations of the bound", y="test bound", y_unit="nats per datum")
     legend(axes[0, 0], columns=2)
     return figure
@@ -152,8 +178,13 @@ def gradient_variance(data: PaperData) -> Canvas | None:
             frame = data.series(metric, experiment="estimators", x="samples_seen")
             for estimator, rows in by_estimator(frame):
                 drawn = True
-                band(ax, rows, "samples_seen", "value", estimator=estimator, geometric=True)
-            ax.set_yscale("log")
+                band(ax, rows, "samples_seen", "value", estimator=estimator, geometric=part == "noise")
+            thousands(ax)
+            if part == "noise":
+                ax.set_yscale("log")
+            else:
+                ax.set_yscale("symlog", linthresh=0.1)
+                ax.yaxis.set_minor_locator(NullLocator())
             label(ax, x="samples seen", y="variance", y_unit="nats²", title=f"{group}, {part} part")
     for ax in axes[1]:
         legend(ax, columns=1)
@@ -172,7 +203,8 @@ def l_by_m(data: PaperData) -> Canvas | None:
             name = f"L = {samples}, M = {batch}"
             band(axes[0, 0], rows, "evaluations", "value", estimator="pathwise", name=name, color=colour)
     label(axes[0, 0], x="evaluations of the bound", y="test bound", y_unit="nats per datum")
-    legend(axes[0, 0], columns=3)
+    axes[0, 0].xaxis.set_major_formatter(EngFormatter())
+    legend(axes[0, 0], columns=1)
     return figure
 
 
@@ -197,7 +229,7 @@ def likelihood_dimension(data: PaperData) -> Canvas | None:
                     marker="o",
                 )
     axes[0, 0].axvline(5, color=PALETTE[7], linewidth=0.9, linestyle=":")
-    label(axes[0, 0], x="code dimension", y="root mean square error", y_unit="nats per datum")
+    label(axes[0, 0], x="code dimension", y="RMS error", y_unit="nats per datum")
     label(axes[0, 1], x="code dimension", y="mean error", y_unit="nats per datum")
     for ax in axes[0]:
         legend(ax, columns=1)
@@ -236,7 +268,8 @@ FIGURES = [
     Figure(
         "bound",
         "Bound against samples seen (Fig 2)",
-        "AEVB (pathwise) against wake-sleep. Mean over seeds with a 95 % band; thin lines: training data.",
+        "AEVB (pathwise) against wake-sleep. Mean over seeds with a 95 % band; thin lines: training data. As in the "
+        "paper, the start lies below the panel.",
         fig2,
         ("fig2-latent*",),
     ),
@@ -250,7 +283,8 @@ FIGURES = [
     Figure(
         "gap",
         "Overfitting against the code's dimension",
-        "Training minus test bound at the end of training, AEVB, with a 95 % interval over seeds.",
+        "Training minus test bound at the end of training, AEVB, with a 95 % interval over seeds. Below zero the test "
+        "rows are the easier ones.",
         gap,
         ("fig2-latent*",),
     ),
@@ -279,7 +313,8 @@ FIGURES = [
         "gradient-variance",
         "Gradient variance along training",
         "Of one minibatch gradient of the bound per datum, summed over a group's parameters: the part that the noise "
-        "brings in and the part that the choice of data does. Each estimator at its own parameters.",
+        "brings in and the part that the choice of data does (an unbiased estimate, below zero by "
+        "chance where the noise is much larger). Each estimator at its own parameters.",
         gradient_variance,
         ("estimators",),
     ),
