@@ -84,8 +84,10 @@ def test_pictures_fill_a_sheet_row_by_row() -> None:
     _, axes = style.canvas()
     style.pictures(axes[0, 0], np.arange(3)[:, None, None] * np.full((3, 2, 4), 0.25), columns=2)
     sheet = axes[0, 0].images[0].get_array()
-    assert sheet.shape == (4, 8)
-    assert sheet[0, 4] == 0.25 and sheet[2, 0] == 0.5 and np.ma.masked_invalid(sheet).mask[3, 7]
+    assert sheet.shape == (5, 9)
+    assert sheet[0, 5] == 0.25 and sheet[3, 0] == 0.5
+    empty = np.ma.masked_invalid(sheet).mask
+    assert empty[4, 8] and empty[2, :].all() and empty[:, 4].all()
 
 
 def test_series_joins_the_progress_metric_of_the_same_row() -> None:

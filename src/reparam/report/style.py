@@ -178,12 +178,17 @@ def published(ax: Axes, x: Sequence[float], y: Sequence[float], *, estimator: st
 
 
 def pictures(ax: Axes, images: np.ndarray, columns: int) -> None:
-    """A sheet of pictures [count, height, width] with values in [0, 1], row by row, `columns` to a row."""
+    """A sheet of pictures [count, height, width] with values in [0, 1], row by row, `columns` to a row.
+
+    One empty pixel keeps neighbours apart.
+    """
     count, height, width = images.shape
     rows = -(-count // columns)
-    sheet = np.full((rows * height, columns * width), np.nan)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
     for index, image in enumerate(images):
-        top, left = divmod(index, columns)
-        sheet[top * height : (top + 1) * height, left * width : (left + 1) * width] = image
+        top, left = (
+            number * (size + 1) for number, size in zip(divmod(index, columns), image.shape, strict=True)
+        )
+        sheet[top : top + height, left : left + width] = image
     ax.imshow(sheet, vmin=0, vmax=1, interpolation="none")
     ax.set_axis_off()
