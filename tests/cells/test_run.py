@@ -68,7 +68,8 @@ def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str
         (folder / "seed-0.json").write_text(json.dumps(content))
     small.run(tmp_path, small.spec(), seeds=(0,))
     assert small.contents(folder) == whole
-    assert status(folder, 0)["status"] == "ok"
+    again = status(folder, 0)
+    assert (again["status"], again["source"], again["format"]) == ("ok", "source", 1)
 
 
 def test_estimators_share_initialisation_minibatches_and_noise() -> None:
