@@ -95,7 +95,7 @@ MUTANTS = [
     Mutant("engine/minibatch.py", "epochs.start * rows", "0", "engine/test_minibatch.py"),
     Mutant("cells/status.py", 'or status["source"] != key.source ', "", "cells/test_run.py"),
     Mutant("cells/status.py", 'sha256(history) == status["history"]', "True", "cells/test_run.py"),
-    Mutant("cells/train.py", "t % BLOCK == 0:", "False:", "cells/test_run.py engine"),
+    Mutant("cells/train.py", "t % BLOCK == 0:", "False:", "cells/test_kill.py -k fast"),
     Mutant("cells/train.py", 'list(saved["objectives"])', "[]", "cells/test_kill.py -k fast"),
     Mutant("cells/train.py", '"step": step,\n', '"step": t,\n', "cells/test_kill.py -k fast"),
     Mutant(
