@@ -67,6 +67,13 @@ def test_seeds_needed_is_the_smallest_with_eighty_percent_power(effect):
     assert st.power(n, abs(effect), 1.0) >= 0.8 > st.power(n - 1, abs(effect), 1.0)
 
 
+def test_a_corrected_level_needs_more_seeds_and_keeps_its_promise():
+    finding = scalar(effect=0.5, sd=0.6)
+    n = st.seeds_needed(finding, alpha=st.ALPHA / 9)
+    assert n > st.seeds_needed(finding)
+    assert st.power(n, 0.5, 0.6, st.ALPHA / 9) >= 0.8 > st.power(n - 1, 0.5, 0.6, st.ALPHA / 9)
+
+
 def test_seeds_needed_for_equivalence_gives_the_power_it_promises():
     n = st.seeds_needed(scalar(effect=0.5, sd=0.6), margin=0.5)
     hits = np.mean(st.within(draws(3.0, 0.6, n), 3.0, 0.5).p_for <= 0.05)

@@ -189,16 +189,17 @@ def _gather(
         planned=len(planned),
         ran=bool(rows or set(lost) - {"missing", "failed"}),
         finding=finding,
-        seeds_needed=_seeds_needed(rule, finding),
+        seeds_needed=seeds_needed(rule, finding),
         problems=tuple(problems),
         cells=tuple(cell.path.as_posix() for cell in cells),
     )
 
 
-def _seeds_needed(rule: Rule, finding: st.Finding | None) -> int | None:
+def seeds_needed(rule: Rule, finding: st.Finding | None, alpha: float = st.ALPHA) -> int | None:
+    """Seeds with which this comparison would have 80 % power at level `alpha`; None if unknown."""
     if finding is None or rule.kind == "identity":
         return None
     margin = rule.margin if rule.target is not None else None
     if margin is not None and rule.kind == "ratio":
         margin = math.log(margin)
-    return st.seeds_needed(finding, margin)
+    return st.seeds_needed(finding, margin, alpha)

@@ -129,7 +129,7 @@ def power(n: int, effect: float, sd: float, alpha: float = ALPHA) -> float:
     return float(stats.nct.sf(stats.t.isf(alpha, n - 1), n - 1, effect / sd * math.sqrt(n)))
 
 
-def seeds_needed(finding: Finding, margin: float | None = None) -> int | None:
+def seeds_needed(finding: Finding, margin: float | None = None, alpha: float = ALPHA) -> int | None:
     """Smallest n with 80 % power at the effect and spread seen; None above `MOST_SEEDS` or unknown.
 
     A negative effect asks for the power to contradict. `margin`: half-width of an equivalence rule, whose
@@ -141,10 +141,10 @@ def seeds_needed(finding: Finding, margin: float | None = None) -> int | None:
 
     def enough(n: int) -> bool:
         if margin is None:
-            return power(n, abs(effect), sd) >= POWER
+            return power(n, abs(effect), sd, alpha) >= POWER
         if effect < 0:
-            return power(n, -effect, sd, ALPHA / 2) >= POWER
-        return power(n, effect, sd) + power(n, 2 * margin - effect, sd) - 1 >= POWER
+            return power(n, -effect, sd, alpha / 2) >= POWER
+        return power(n, effect, sd, alpha) + power(n, 2 * margin - effect, sd, alpha) - 1 >= POWER
 
     n = bisect.bisect_left(range(MOST_SEEDS + 1), True, key=enough)
     return n if n <= MOST_SEEDS else None

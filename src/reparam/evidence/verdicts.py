@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statsmodels.stats.multitest import multipletests
 
 from reparam.evidence.claims import Claim
-from reparam.evidence.comparisons import Comparison
+from reparam.evidence.comparisons import Comparison, seeds_needed
 from reparam.evidence.statistics import ALPHA, MOST_SEEDS
 
 REDUCED = {"replicated": "holds (reduced)", "contradicted": "fails (reduced)"}
@@ -81,7 +81,9 @@ def judge(
                 comparisons=tuple(flat[i]),
                 p_value=p_against[i] if against else p_for[i],
                 p_adjusted=adjusted_against[i] if against else adjusted_for[i],
-                seeds_needed=_seeds_needed(flat[i]) if verdict == "undecided" else None,
+                seeds_needed=_seeds_needed(flat[i], ALPHA / max(1, sum(tested)))
+                if verdict == "undecided"
+                else None,
                 detail=_detail(claim, verdict, compared[i], flat[i], weakest, scale, elsewhere[i]),
             )
         )
@@ -119,9 +121,13 @@ def _weakest(comparisons: Sequence[Comparison], against: bool) -> Comparison | N
     return max(found, key=lambda c: math.inf if math.isnan(c.p_for) else c.p_for)
 
 
-def _seeds_needed(comparisons: Sequence[Comparison]) -> int | None:
-    """The most that any comparison needs; None when one is unknown or beyond what is searched."""
-    needs = [c.seeds_needed for c in comparisons if c.rule.kind != "identity"]
+def _seeds_needed(comparisons: Sequence[Comparison], alpha: float) -> int | None:
+    """The most that any comparison needs at this level; None when one is unknown or beyond what is searched.
+
+    The level is what Holm leaves to the first of the paper's claims, so that with this many seeds the
+    verdict itself, and not only its uncorrected test, would come out four times in five.
+    """
+    needs = [seeds_needed(c.rule, c.finding, alpha) for c in comparisons if c.rule.kind != "identity"]
     known = [n for n in needs if n is not None]
     return max(known) if known and len(known) == len(needs) else None
 
