@@ -155,7 +155,7 @@ def test_a_disk_that_fills_up_under_a_checkpoint_is_not_the_seeds_failure(tmp_pa
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
-        with pytest.raises(OutputError, match="cannot write .*checkpoint-0.pt: File too large"):
+        with pytest.raises(OutputError, match=r"cannot write .*checkpoint-0\.pt: File too large"):
             small.run(tmp_path, small.spec(), seeds=(0,), source="newer")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -48,6 +48,14 @@ def test_a_mistake_is_one_line(project, choice, said):
     assert done.returncode != 0 and lines == [said]
 
 
+def test_a_claim_on_what_is_not_there_stops_the_run_before_it_trains(project):
+    claims = "src/reparam/papers/toy2020/claims.yaml"
+    project.edit(claims, "estimator: pathwise", "estimator: pathwize")
+    done = project.snakemake("-n", *SMOKE)
+    project.edit(claims, "estimator: pathwize", "estimator: pathwise")
+    assert done.returncode != 0 and "did you mean 'pathwise'?" in done.stdout.splitlines()[-1]
+
+
 def test_a_gpu_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setitem(project.environment, "CUDA_VISIBLE_DEVICES", "")
     done = project.snakemake("-n", *SMOKE, "--config", "device=cuda")
