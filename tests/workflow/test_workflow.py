@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
@@ -60,6 +62,16 @@ def test_a_gpu_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setitem(project.environment, "CUDA_VISIBLE_DEVICES", "")
     done = project.snakemake("-n", *SMOKE, "--config", "device=cuda")
     assert done.returncode != 0 and "reparam: device=cuda was asked for, but there is no GPU" in done.stdout
+
+
+def test_a_partial_report_is_not_taken_for_the_end_of_a_run(project):
+    """What a failed or interrupted run leaves behind, and what these commands do when given by hand."""
+    for step in ("evidence", "report"):
+        assert project.run(sys.executable, "-m", "reparam.cli", step, "--scale", "smoke").returncode == 0
+    planned = jobs(project.snakemake("-n", *SMOKE).stdout)
+    for made in ("results", "reports"):
+        shutil.rmtree(project.folder / made)
+    assert planned["train"] == 3
 
 
 @pytest.mark.slow
