@@ -18,6 +18,7 @@ include: "workflow/rules/wandb.smk"
 rule all:
     default_target: True
     input:
+        f"results/{SCALE}/jobs/judged",
         f"reports/{SCALE}/index.html",
         f"results/{SCALE}/wandb/export.json",
 

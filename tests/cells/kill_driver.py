@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import small
-import torch
 
 from reparam import measure
-from reparam.cells import files
+from reparam.cells import checkpoint, files
 from reparam.cells.train import Training
 
 
@@ -48,16 +47,16 @@ def arm(point: str, killer: Killer) -> None:
 
         measure.base.registry._entries["bound"] = measured
     elif where == "torn":
-        save = torch.save
+        write = checkpoint._write
 
-        def half(content, path):
-            save(content, path)
+        def half(path, buffer):
+            write(path, buffer)
             if killer.left == 1:
-                whole = Path(path).read_bytes()
-                Path(path).write_bytes(whole[: len(whole) // 2])
+                whole = path.read_bytes()
+                path.write_bytes(whole[: len(whole) // 2])
             killer()
 
-        torch.save = half
+        checkpoint._write = half
     else:  # before or after the move of a file whose name holds `pattern`
         replace = os.replace
 

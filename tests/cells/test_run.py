@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -145,6 +146,20 @@ def test_a_full_disk_is_one_line_and_leaves_earlier_results(
     after = small.contents(folder)
     assert {name: after[name] for name in before} == before
     assert "seed-1.parquet" not in after
+
+
+def test_a_disk_that_fills_up_under_a_checkpoint_is_not_the_seeds_failure(tmp_path: Path) -> None:
+    """The limit stands in for the disk: the system refuses writes beyond it, whatever library asks."""
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*checkpoint-0\.pt: File too large"):
+            small.run(tmp_path, small.spec(), seeds=(0,), source="newer")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from scipy.stats import norm
 from reparam import estimators
 from reparam.engine.gradient import estimate_gradient
 from reparam.engine.paths import build
+from reparam.errors import ReparamError
+from reparam.measure import oracle_checks
 from reparam.measure.oracle_checks import CONFIGURATIONS
 from reparam.measure.problems import PROBLEMS
 from reparam.noise import draw_block
@@ -30,6 +32,11 @@ FALSE_ALARM = 1e-4
 
 def test_every_estimator_is_configured() -> None:
     assert {name for name, _, _ in CONFIGURATIONS} == set(estimators.names())
+
+
+def test_a_check_of_an_unknown_estimator_is_refused() -> None:
+    with pytest.raises(ReparamError, match="unknown estimator 'pathwize'; did you mean 'pathwise'"):
+        oracle_checks.run(["pathwize"])
 
 
 def estimates(name: str, options: dict, key: str, draws: int = DRAWS) -> dict[str, torch.Tensor]:

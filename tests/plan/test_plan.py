@@ -72,6 +72,8 @@ def test_a_folder_of_an_older_spec_says_what_is_current():
 def test_a_folder_that_is_no_cell_is_refused():
     with pytest.raises(ReparamError, match="is no cell"):
         find(Path("results"), TOY)
+    with pytest.raises(ReparamError, match="unknown scale 'quik'; did you mean 'quick'"):
+        find(Path("results/quik") / plan().cells[0].path, TOY)
 
 
 def test_every_paper_has_a_budget_for_the_scales_that_are_timed():

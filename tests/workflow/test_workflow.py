@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
@@ -48,10 +50,28 @@ def test_a_mistake_is_one_line(project, choice, said):
     assert done.returncode != 0 and lines == [said]
 
 
+def test_a_claim_on_what_is_not_there_stops_the_run_before_it_trains(project):
+    claims = "src/reparam/papers/toy2020/claims.yaml"
+    project.edit(claims, "estimator: pathwise", "estimator: pathwize")
+    done = project.snakemake("-n", *SMOKE)
+    project.edit(claims, "estimator: pathwize", "estimator: pathwise")
+    assert done.returncode != 0 and "did you mean 'pathwise'?" in done.stdout.splitlines()[-1]
+
+
 def test_a_gpu_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setitem(project.environment, "CUDA_VISIBLE_DEVICES", "")
     done = project.snakemake("-n", *SMOKE, "--config", "device=cuda")
     assert done.returncode != 0 and "reparam: device=cuda was asked for, but there is no GPU" in done.stdout
+
+
+def test_a_partial_report_is_not_taken_for_the_end_of_a_run(project):
+    """What a failed or interrupted run leaves behind, and what these commands do when given by hand."""
+    for step in ("evidence", "report"):
+        assert project.run(sys.executable, "-m", "reparam.cli", step, "--scale", "smoke").returncode == 0
+    planned = jobs(project.snakemake("-n", *SMOKE).stdout)
+    for made in ("results", "reports"):
+        shutil.rmtree(project.folder / made)
+    assert planned["train"] == 3
 
 
 @pytest.mark.slow

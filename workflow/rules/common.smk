@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 from reparam.errors import ReparamError
-from reparam.plan import gpus, jobs, sources, stale_lock
-from reparam.plan.cells import canonical
+from reparam.evidence.claims import load_checked
+from reparam.plan import experiments, gpus, jobs, sources, stale_lock
+from reparam.plan.cells import SCALES, canonical
 from reparam.plan.config import parse as parse_config
 from reparam.plan.experiments import PAPERS
 from reparam.plan.packs import packs
@@ -17,6 +18,17 @@ try:
     GPUS = gpus.slots(
         PLAN.config.device, declared=workflow.global_resources.get("gpu").value
     )
+    # A rule that names what is not there should not be found out after hours of training.
+    for paper in experiments.papers():
+        at_scale = {
+            scale: [
+                cell
+                for entry in experiments.expand(paper, scale)
+                for cell in entry.cells
+            ]
+            for scale in SCALES
+        }
+        load_checked(PAPERS / paper / "claims.yaml", paper, at_scale)
     CELL_SOURCES = {cell.path: sources.cell_digest(cell) for cell in PLAN.selected}
 except ReparamError as error:
     sys.exit(f"reparam: {error}")

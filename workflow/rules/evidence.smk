@@ -1,3 +1,7 @@
+# `judged` says that the tables hold all that was asked for. Tables alone do not: a failed run leaves partial ones,
+# so does `reparam evidence`, and Snakemake makes no missing input of a file that is there.
+
+
 rule evidence:
     input:
         [f"results/{SCALE}/jobs/{job}.json" for job in PACKS],
@@ -13,6 +17,7 @@ rule evidence:
             caption="../captions/table.rst",
             category="Evidence",
         ),
+        touch("results/{scale}/jobs/judged"),
     log:
         "results/{scale}/logs/evidence.log",
     conda:

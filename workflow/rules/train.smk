@@ -33,5 +33,6 @@ rule train:
             for cell in PACKS[wildcards.job]
         ),
     shell:
-        "exec python -m reparam.cli cell {params.cells} {params.seeds}"
+        "rm -f results/{wildcards.scale}/jobs/judged;"
+        " exec python -m reparam.cli cell {params.cells} {params.seeds}"
         " --device {resources.device} --output {output} >{log} 2>&1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ from reparam.cells.files import write_atomically
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint (nested dicts, lists, numbers and tensors)."""
-    write_atomically(path, lambda temporary: torch.save(content, temporary))
+    """Write a checkpoint (nested dicts, lists, numbers and tensors); OutputError when it cannot be written."""
+    # torch.save itself says RuntimeError when the disk is full, as if the training had failed.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, lambda temporary: _write(temporary, buffer))
+
+
+def _write(path: Path, buffer: io.BytesIO) -> None:
+    path.write_bytes(buffer.getbuffer())
 
 
 def load(path: Path, key: dict[str, Any], device: torch.device) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from reparam.cells.files import write_json
 from reparam.evidence import ledger, tables
-from reparam.evidence.claims import Claim, check_claims, load_claims
+from reparam.evidence.claims import Claim, load_checked
 from reparam.evidence.comparisons import compare
 from reparam.evidence.history import CellResults, PlannedCell, cell_folders, check_format, read_cell
 from reparam.evidence.quantities import Results
@@ -63,7 +63,7 @@ def build(scale: str, results: Path, papers: Sequence[PaperPlan], reference: Pat
     Raises ReparamError: a claims.yaml that is wrong or names what does not exist, results of another
     format, a corrupt history.
     """
-    claims = {paper.key: _load(paper) for paper in papers}
+    claims = {paper.key: load_checked(paper.claims, paper.key, paper.cells) for paper in papers}
     judged = [_judge("run", results, scale, papers, claims)]
     if reference is not None and reference.is_dir():
         for kept in sorted(folder.name for folder in reference.iterdir() if folder.is_dir()):
@@ -98,16 +98,6 @@ def write(evidence: Evidence, folder: Path) -> None:
         tables.write_table(getattr(evidence, name), folder, name)
     rules = {key: list(digests) for key, digests in evidence.rules.items()}
     write_json(folder / LEDGER.name, rules)
-
-
-def _load(paper: PaperPlan) -> tuple[Claim, ...]:
-    claims = load_claims(paper.claims, paper.key)
-    experiments: dict[str, set[str]] = {}
-    for cells in paper.cells.values():
-        for cell in cells:
-            experiments.setdefault(cell.experiment, set()).add(cell.estimator)
-    check_claims(claims, experiments, paper.cells, paper.claims)
-    return claims
 
 
 def _judge(

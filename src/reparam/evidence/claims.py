@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jsonschema
 
@@ -160,6 +160,25 @@ def check_claims(
                     f"{path}: claim {claim.id}: no experiment {rule.left.experiment!r} has every estimator "
                     f"of the {rule.kind} rule"
                 )
+
+
+class Planned(Protocol):
+    """What a claim can name of a cell."""
+
+    @property
+    def experiment(self) -> str: ...
+    @property
+    def estimator(self) -> str: ...
+
+
+def load_checked(path: Path, paper: str, cells: Mapping[str, Iterable[Planned]]) -> tuple[Claim, ...]:
+    """The claims of a claims.yaml, checked against the paper's cells at every scale; raises as both do."""
+    claims = load_claims(path, paper)
+    experiments: dict[str, set[str]] = {}
+    for cell in (cell for planned in cells.values() for cell in planned):
+        experiments.setdefault(cell.experiment, set()).add(cell.estimator)
+    check_claims(claims, experiments, cells, path)
+    return claims
 
 
 def digest(rules: Any, paper_setting: Any) -> str:

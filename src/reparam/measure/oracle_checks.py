@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -53,12 +53,14 @@ def check(name: str, options: dict[str, Any], problem: Problem, draws: int) -> d
     return {"estimator": name, "options": options, "deviation": largest, "draws": len(found[parameter])}
 
 
-def run(names: Container[str] | None = None, draws: int = 20_000) -> list[dict[str, Any]]:
+def run(names: Collection[str] | None = None, draws: int = 20_000) -> list[dict[str, Any]]:
     """Check these estimators (None: all) on every problem they apply to; a deviation of 1 is the bound.
 
-    Raises ReparamError naming the first estimator whose mean is not the exact gradient: nothing should
-    be trained with it.
+    Raises ReparamError for an unknown estimator, and naming the first one whose mean is not the exact gradient:
+    nothing should be trained with it.
     """
+    for name in names or ():
+        estimators.registry.get(name)
     checks = []
     for name, options, laws in CONFIGURATIONS:
         if names is not None and name not in names:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from reparam.errors import ReparamError
-from reparam.plan.cells import Cell
+from reparam.plan.cells import SCALES, Cell
 from reparam.plan.config import ALL, Config
 from reparam.plan.experiments import PAPERS, Experiment, expand, papers
 from reparam.registry import nearest
@@ -57,6 +57,7 @@ def find(folder: Path, papers_folder: Path = PAPERS) -> Cell:
             f"{folder} is no cell: give results/<scale>/<paper>/<experiment>/<estimator>/<hash>"
         )
     scale, paper, experiment, estimator, digest = parts
+    _check("scale", (scale,), SCALES)
     plan = make_plan(Config(scale=scale, papers=(paper,), experiments=(experiment,)), papers_folder)
     labels = {cell.estimator: cell for cell in plan.selected if cell.experiment == experiment}
     _check("estimator", (estimator,), labels)

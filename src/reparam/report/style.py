@@ -167,7 +167,9 @@ def band(
 
 
 def legend(ax: Axes, columns: int = 2) -> None:
-    """A legend below the panel, where it covers no data."""
+    """A legend below the panel, where it covers no data; none where there are no results to name yet."""
+    if not ax.get_legend_handles_labels()[0]:
+        return
     ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.21), ncols=columns, columnspacing=1.4)
 
 
