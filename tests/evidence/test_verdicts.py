@@ -124,6 +124,10 @@ def row(tmp_path, rules, values, scale="quick", setting=("paper",), tasks=None):
             "holds (reduced)",
         ),
         (
+            {"kind": "ratio", "left": quantity(), "right": {"estimator": "b"}, "target": 3.0, "margin": 1.3},
+            "fails (reduced)",
+        ),
+        (
             {"kind": "ratio", "left": quantity(), "right": {"estimator": "b"}, "target": 9.0, "margin": 1.3},
             "fails (reduced)",
         ),
@@ -270,6 +274,14 @@ def test_seeds_are_paired_by_their_number(tmp_path):
     right = [0.0, 20.0, 5.0, -10.0, 12.0]
     found = row(tmp_path, [ordering()], {("e", "a"): [v + 0.1 for v in right], ("e", "b"): right})
     assert found["verdict"] == "holds (reduced)" and found["estimate"] == pytest.approx(0.1)
+
+
+def test_cells_planned_with_different_seeds_are_compared_on_those_they_share(tmp_path):
+    cells = [Cell("quick", "p", "e", "a"), Cell("quick", "p", "e", "b", seeds=(0, 1, 2))]
+    write_values(tmp_path, cells[0], [v + 1 for v in GOOD])
+    write_values(tmp_path, cells[1], GOOD[:3])
+    found = build("quick", tmp_path, [paper(tmp_path, [claim(ordering())], cells)]).comparisons.iloc[0]
+    assert (found["seeds"], found["planned"], found["problems"]) == (3, 3, "")
 
 
 def test_reach_counts_samples_and_not_steps(tmp_path):

@@ -71,7 +71,8 @@ def test_minibatches_of_all_data_leave_no_data_part_and_the_whole_gradient() -> 
 
 
 def test_dynamic_pixels_are_part_of_the_data() -> None:
-    """Rows of one grey level differ only by their bits; without binarisation there is no data part."""
+    """Rows of one grey level differ only by their bits; without binarisation there is no data part, and each
+    minibatch has noise of its own (with the same for all, the correction would leave −noise / draws)."""
     options = {"minibatches": 100, "draws": 10}
     still, moving = (
         measure.get("gradient_variance")(context("pathwise", grey=0.5, binarisation=rule), options).metrics
@@ -80,7 +81,7 @@ def test_dynamic_pixels_are_part_of_the_data() -> None:
     for group in ("encoder", "decoder"):
         name = f"gradient_variance/{group}/data"
         assert moving[name] > 0.1 * moving[f"gradient_variance/{group}/noise"]
-        assert abs(still[name]) < moving[name] / 10
+        assert abs(still[name]) < 0.5 * still[f"gradient_variance/{group}/noise"] / 10
 
 
 def test_the_baseline_s_memory_counts() -> None:

@@ -88,6 +88,16 @@ def test_likelihood_estimates_are_those_of_quadrature() -> None:
             assert 1 < found[f"effective_samples/{split}"] <= 2000
 
 
+def test_a_fitted_proposal_does_not_hang_on_the_encoder() -> None:
+    """An encoder that looks four prior deviations away: Monte Carlo EM's is never trained."""
+    where = context()
+    where.params["encoder.mean.bias"] = where.params["encoder.mean.bias"] + 4
+    options = {"points": 30, "methods": ["iw"], "proposal": "hmc", "samples": 500, **HMC}
+    found = measure.get("likelihood")(where, options).metrics
+    assert abs(found["log_likelihood_iw/test"] - by_quadrature(where, "test")[0]) < 0.05
+    assert found["effective_samples/test"] > 250
+
+
 def test_harmonic_estimate_is_refused_above_three_dimensions() -> None:
     options = {"points": 10, "methods": ["hmc"], "samples": 10, **HMC}
     with pytest.raises(ReparamError, match="at most 3 dimensions, not 4"):

@@ -38,3 +38,8 @@ def test_a_biased_estimator_stops_the_run(monkeypatch: pytest.MonkeyPatch, name:
     monkeypatch.setattr(estimators, "make", lambda *given: Biased(original(*given)))
     with pytest.raises(ReparamError, match=f"{name} .* is off its exact gradient"):
         oracle_checks.run([name], draws=2_000)
+
+
+def test_a_name_without_checks_does_not_pass_for_want_of_them() -> None:
+    with pytest.raises(ReparamError, match="did you mean 'pathwise'"):
+        oracle_checks.run(["pathwize"])
