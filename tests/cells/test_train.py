@@ -17,7 +17,9 @@ STEPS = 10
 
 @pytest.fixture(scope="module")
 def trainings() -> dict[str, Training]:
-    return {method: Training(short(method, 3), torch.device("cpu")) for method in ("pathwise", "score_function")}
+    return {
+        method: Training(short(method, 3), torch.device("cpu")) for method in ("pathwise", "score_function")
+    }
 
 
 def short(method: str, points: int, **optimiser: Any) -> dict[str, Any]:
@@ -45,11 +47,15 @@ def test_rows_count_samples_and_evaluations_and_average_the_objective(tmp_path) 
     assert column(every, "samples_seen") == {t: 25.0 * t for t in range(1, STEPS + 1)}
     assert column(every, "evaluations") == column(every, "samples_seen")
     one, mean = column(every, "objective"), column(twice, "objective")
-    assert mean == pytest.approx({5: sum(one[t] for t in range(1, 6)) / 5, 10: sum(one[t] for t in range(6, 11)) / 5})
+    assert mean == pytest.approx(
+        {5: sum(one[t] for t in range(1, 6)) / 5, 10: sum(one[t] for t in range(6, 11)) / 5}
+    )
     assert column(twice, "elbo/test") == {t: column(every, "elbo/test")[t] for t in (5, 10)}
 
 
-def test_readings_share_their_noise_along_a_run_and_between_estimators(trainings: dict[str, Training]) -> None:
+def test_readings_share_their_noise_along_a_run_and_between_estimators(
+    trainings: dict[str, Training],
+) -> None:
     readings = []
     for training in trainings.values():
         for step in sorted(due_steps({"points": 3}, STEPS)):

@@ -256,7 +256,11 @@ def test_a_diverged_seed_leaves_the_claim_undecided_and_visible(tmp_path, diverg
 
 def test_one_comparison_without_a_test_leaves_the_claim_undecided(tmp_path):
     """The first of two comparisons is clear; the second has a diverged seed, wherever it stands."""
-    values = {(e, x): [v + 5 * (x == "a") + 0.01 * k for k, v in enumerate(GOOD)] for e in ("e-1", "e-2") for x in "ab"}
+    values = {
+        (e, x): [v + 5 * (x == "a") + 0.01 * k for k, v in enumerate(GOOD)]
+        for e in ("e-1", "e-2")
+        for x in "ab"
+    }
     rule = ordering(left=quantity("a", "e-*"))
     values["e-1", "b"], values["e-2", "b"] = [1.02, 1.08, 0.93, 1.0, 0.97], [1.0, 1.1, 0.9, 1.1, 0.92]
     assert row(tmp_path, [rule], values)["verdict"] == "holds (reduced)"
@@ -292,7 +296,12 @@ def test_reach_counts_samples_and_not_steps(tmp_path):
             rows = [(s, "elbo/test", v + 0.01 * seed) for s, v in enumerate([0, 2, 3])]
             write_seed(tmp_path, cell, seed, rows + [(s, "samples_seen", samples * s) for s in range(3)])
     level = {"estimator": "a", "at": {"step": 1}}
-    rule = {"kind": "ratio", "left": quantity("b", reach=level), "right": {"estimator": "a"}, "at_least": 50.0}
+    rule = {
+        "kind": "ratio",
+        "left": quantity("b", reach=level),
+        "right": {"estimator": "a"},
+        "at_least": 50.0,
+    }
     found = build("quick", tmp_path, [paper(tmp_path, [claim(rule)], cells)]).claims.iloc[0]
     assert (found["verdict"], found["estimate"]) == ("holds (reduced)", pytest.approx(100.0))
 

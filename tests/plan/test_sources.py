@@ -143,7 +143,9 @@ def test_a_cell_hangs_on_its_own_method_task_and_measurements_only():
         assert not any(name.startswith(f"reparam.{layer}") for name in roots("pathwise"))
 
 
-@pytest.mark.parametrize("module", ["measure.pictures", "tasks.gaussian_vae", "estimators.pathwise", "cells.run"])
+@pytest.mark.parametrize(
+    "module", ["measure.pictures", "tasks.gaussian_vae", "estimators.pathwise", "cells.run"]
+)
 def test_a_cell_is_retrained_when_its_code_changes(monkeypatch, module):
     """Its measurements, task, method and runner; the digest of any other cell's own code is none of its business."""
     toy = Path(__file__).parents[1] / "workflow"
@@ -151,14 +153,18 @@ def test_a_cell_is_retrained_when_its_code_changes(monkeypatch, module):
     cell.spec["measurements"] = {"pictures": {"samples": 1}}
     before, original = cell_digest(cell), sources.tree_digest
     monkeypatch.setattr(
-        sources, "tree_digest", lambda file: original(file) + module * (file == sources.module_file(f"reparam.{module}"))
+        sources,
+        "tree_digest",
+        lambda file: original(file) + module * (file == sources.module_file(f"reparam.{module}")),
     )
     assert cell_digest(cell) != before
 
 
 @pytest.mark.parametrize(("file", "own"), [("procedures.py", True), ("figures.py", False)])
 def test_a_procedure_s_cell_hangs_on_its_module(monkeypatch, file, own):
-    (cell, *_) = [c for c in make_plan(parse({"scale": "smoke"})).cells if c.spec["procedure"] == "kl_identity"]
+    (cell, *_) = [
+        c for c in make_plan(parse({"scale": "smoke"})).cells if c.spec["procedure"] == "kl_identity"
+    ]
     before, original = cell_digest(cell), sources.tree_digest
     changed = sources.PACKAGE / "papers" / "kingma2014" / file
     monkeypatch.setattr(sources, "tree_digest", lambda f: original(f) + "new" * (f == changed))

@@ -89,7 +89,11 @@ def test_mcem_continues_its_chains_and_climbs_log_p_of_their_codes() -> None:
     noise["hmc"]["accept"] = torch.full((BATCH,), 1e-6)
     after, metrics = learner.step(state, x, index, noise)
     end = hmc.leapfrog(
-        lambda z: task.log_joint(before, x, z), state["chains"][index], noise["hmc"]["momentum"], state["step_size"], 10
+        lambda z: task.log_joint(before, x, z),
+        state["chains"][index],
+        noise["hmc"]["momentum"],
+        state["step_size"],
+        10,
     )
     torch.testing.assert_close(after["chains"][index], end.z)
     params = {n: p.clone().requires_grad_() for n, p in before.items()}
