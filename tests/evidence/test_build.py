@@ -167,6 +167,9 @@ def test_a_changed_rule_is_marked_for_ever(tmp_path):
     def run(margin):
         found = evidence(tmp_path, claim(ordering(margin=margin)))
         write(found, tmp_path / "quick" / "tables")
+        assert ("rule changed" in scoreboard(found).replace("\n", " ")) == found.claims.iloc[0][
+            "rule_changed"
+        ]
         return found.claims.iloc[0]
 
     assert not run(9.0)["rule_changed"]  # no data yet: the rule is still free

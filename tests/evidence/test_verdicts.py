@@ -124,6 +124,10 @@ def row(tmp_path, rules, values, scale="quick", setting=("paper",), tasks=None):
             "holds (reduced)",
         ),
         (
+            {"kind": "ratio", "left": quantity(), "right": {"estimator": "b"}, "target": 3.0, "margin": 1.3},
+            "fails (reduced)",
+        ),
+        (
             {"kind": "ratio", "left": quantity(), "right": {"estimator": "b"}, "target": 9.0, "margin": 1.3},
             "fails (reduced)",
         ),
@@ -250,6 +254,58 @@ def test_a_diverged_seed_leaves_the_claim_undecided_and_visible(tmp_path, diverg
     assert evidence.metrics["value"].isna().sum() == 2
 
 
+def test_one_comparison_without_a_test_leaves_the_claim_undecided(tmp_path):
+    """The first of two comparisons is clear; the second has a diverged seed, wherever it stands."""
+    values = {
+        (e, x): [v + 5 * (x == "a") + 0.01 * k for k, v in enumerate(GOOD)]
+        for e in ("e-1", "e-2")
+        for x in "ab"
+    }
+    rule = ordering(left=quantity("a", "e-*"))
+    values["e-1", "b"], values["e-2", "b"] = [1.02, 1.08, 0.93, 1.0, 0.97], [1.0, 1.1, 0.9, 1.1, 0.92]
+    assert row(tmp_path, [rule], values)["verdict"] == "holds (reduced)"
+    cells = [Cell("quick", "p", e, x) for e, x in values]
+    for diverging in ("e-2", "e-1"):
+        cell = Cell("quick", "p", diverging, "a")
+        write_seed(tmp_path, cell, 0, [(0, "elbo/test", math.nan)], status="diverged")
+        plan = paper(tmp_path, [claim(rule)], cells)
+        assert build("quick", tmp_path, [plan]).claims.iloc[0]["verdict"] == "undecided"
+        write_values(tmp_path, cell, values[diverging, "a"])
+
+
+def test_seeds_are_paired_by_their_number(tmp_path):
+    """Differences of exactly 0.1 beside a spread of 10 over seeds: certain in pairs, hopeless without."""
+    right = [0.0, 20.0, 5.0, -10.0, 12.0]
+    found = row(tmp_path, [ordering()], {("e", "a"): [v + 0.1 for v in right], ("e", "b"): right})
+    assert found["verdict"] == "holds (reduced)" and found["estimate"] == pytest.approx(0.1)
+
+
+def test_cells_planned_with_different_seeds_are_compared_on_those_they_share(tmp_path):
+    cells = [Cell("quick", "p", "e", "a"), Cell("quick", "p", "e", "b", seeds=(0, 1, 2))]
+    write_values(tmp_path, cells[0], [v + 1 for v in GOOD])
+    write_values(tmp_path, cells[1], GOOD[:3])
+    found = build("quick", tmp_path, [paper(tmp_path, [claim(ordering())], cells)]).comparisons.iloc[0]
+    assert (found["seeds"], found["planned"], found["problems"]) == (3, 3, "")
+
+
+def test_reach_counts_samples_and_not_steps(tmp_path):
+    """Both reach the level at step 1; a after 10 samples, b after 1000."""
+    cells = [Cell("quick", "p", "e", x) for x in "ab"]
+    for cell, samples in zip(cells, (10.0, 1000.0), strict=True):
+        for seed in range(5):
+            rows = [(s, "elbo/test", v + 0.01 * seed) for s, v in enumerate([0, 2, 3])]
+            write_seed(tmp_path, cell, seed, rows + [(s, "samples_seen", samples * s) for s in range(3)])
+    level = {"estimator": "a", "at": {"step": 1}}
+    rule = {
+        "kind": "ratio",
+        "left": quantity("b", reach=level),
+        "right": {"estimator": "a"},
+        "at_least": 50.0,
+    }
+    found = build("quick", tmp_path, [paper(tmp_path, [claim(rule)], cells)]).claims.iloc[0]
+    assert (found["verdict"], found["estimate"]) == ("holds (reduced)", pytest.approx(100.0))
+
+
 def test_reach_never_is_infinite_and_judged_by_its_sign(tmp_path):
     """b climbs past a's last level after 300 samples; c never does."""
     cells = [Cell("quick", "p", "e", x) for x in "abc"]
@@ -275,7 +331,7 @@ def test_reach_never_is_infinite_and_judged_by_its_sign(tmp_path):
 
 def test_at_picks_rows_and_minus_subtracts(tmp_path):
     cell = Cell("quick", "p", "e", "a", seeds=(0,))
-    rows = [(s, m, v) for s, gap in enumerate([1.0, 2.0, 4.0]) for m, v in (("train", gap), ("test", 0.5))]
+    rows = [(s, m, v) for s, gap in enumerate([1.0, 5.0, 4.0]) for m, v in (("train", gap), ("test", 0.5))]
     write_seed(tmp_path, cell, 0, rows + [(s, "samples_seen", 100.0 * s) for s in range(3)])
 
     def value(at):
@@ -284,6 +340,6 @@ def test_at_picks_rows_and_minus_subtracts(tmp_path):
         return build("quick", tmp_path, [plan]).claims.iloc[0]
 
     picks = ["first", "last", {"samples_seen": 150}, {"samples_seen": 200}, {"step": 0}]
-    assert [value(at)["estimate"] for at in picks] == [0.5, 3.5, 1.5, 3.5, 0.5]
+    assert [value(at)["estimate"] for at in picks] == [0.5, 3.5, 4.5, 3.5, 0.5]
     nothing = value({"samples_seen": -1})
     assert nothing["verdict"] == "undecided" and "no row at or before samples_seen -1" in nothing["detail"]

@@ -61,6 +61,26 @@ def test_importance_weights_from_a_poor_proposal_still_agree() -> None:
     assert found.effective.min() > 500
 
 
+def test_chains_start_at_the_best_draw_and_drop_their_warm_up() -> None:
+    _, _, log_joint = model(2)
+    zero = torch.zeros(POINTS, 2)
+    best = likelihood.best_of_prior(log_joint, zero, 20, generator("test", "best"))
+    source = generator("test", "best")
+    draws = torch.stack([zero, *(draw("normal", (POINTS, 2), source) for _ in range(20))])
+    assert torch.equal(log_joint(best), log_joint(draws).max(0).values)
+    assert likelihood.posterior_samples(log_joint, best, 7, 5, 2, source).z.shape == (7, POINTS, 2)
+
+
+def test_one_dimensional_chains_do_not_come_back_to_where_they_began() -> None:
+    """Ten transitions after the warm-up: the mean autocorrelation over lags 1 to 3 is below a half."""
+    oracle, x, log_joint = model(1)
+    start = exact_samples(oracle, x, 1, "start")[0]
+    z = likelihood.posterior_samples(log_joint, start, 200, 60, 4, generator("test", "return")).z[..., 0]
+    centred = z - z.mean(0)
+    found = [(centred[lag:] * centred[:-lag]).mean(0) / centred.square().mean(0) for lag in (1, 2, 3)]
+    assert torch.stack(found).mean() < 0.5
+
+
 def test_chunks_do_not_change_the_definition() -> None:
     _, _, log_joint = model(2)
     proposal = Normal(torch.zeros(POINTS, 2), torch.ones(POINTS, 2))

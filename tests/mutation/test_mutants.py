@@ -106,6 +106,146 @@ MUTANTS = [
     ),
     Mutant("cells/train.py", "if len(bad) or not finite:", "if False:", "cells/test_run.py"),
     Mutant("cells/parent.py", "os._exit(143)", "return", "cells/test_run.py -k gone"),
+    Mutant(
+        "engine/learners/gradient.py",
+        "self.task.sense * len(self.task.train) / x.shape[0]",
+        "len(self.task.train) / x.shape[0]",
+        "engine/learners/test_gradient.py",
+    ),
+    Mutant(
+        "engine/learners/gradient.py",
+        '"memory": estimate.memory',
+        '"memory": state["memory"]',
+        "engine/learners/test_gradient.py",
+    ),
+    Mutant(
+        "engine/learners/wake_sleep.py",
+        "self.task.encode(params, dreamed_x)",
+        'self.task.encode(params, self.task.decode(params, dreamed_z).path(noise["dreamed_x"]))',
+        "engine/learners/test_wake_sleep_and_mcem.py -k wake_phase",
+    ),
+    Mutant(
+        "engine/learners/mcem.py",
+        'state["chains"][index],',
+        'torch.zeros_like(state["chains"][index]),',
+        "engine/learners/test_wake_sleep_and_mcem.py -k continues",
+    ),
+    Mutant(
+        "engine/learners/mcem.py",
+        "passes = self.leapfrogs + 1 + self.updates",
+        "passes = 1",
+        "engine/learners/test_wake_sleep_and_mcem.py -k evaluations",
+    ),
+    Mutant("engine/hmc.py", "uniform.log() < log_ratio", "uniform < 2", "engine/test_hmc.py"),
+    Mutant("tasks/gaussian_vae.py", "- q.kl(", "- 0.5 * q.kl(", "tasks/test_gaussian_vae.py"),
+    Mutant(
+        "measure/bound.py",
+        "rows(context, split,",
+        'rows(context, "train",',
+        "measure/test_measurements.py -k bound",
+    ),
+    Mutant(
+        "measure/gradient_variance.py", " - noise / draws", "", "measure/test_gradient_variance.py -k split"
+    ),
+    Mutant(
+        "measure/gradient_variance.py",
+        "(*context.axes, m), draws",
+        "context.axes, draws",
+        "measure/test_gradient_variance.py -k dynamic",
+    ),
+    Mutant(
+        "measure/marginal_likelihood.py",
+        "proposal = likelihood.FittedGaussian.fit(z, likelihood.INFLATION)",
+        "pass",
+        "measure/test_measurements.py -k fitted",
+    ),
+    Mutant(
+        "measure/likelihood.py", "total - math.log(samples)", "total", "measure/test_likelihood.py -k weights"
+    ),
+    Mutant(
+        "measure/oracle_checks.py",
+        'if not found["deviation"] <= 1:',
+        "if False:",
+        "measure/test_oracle_checks.py -k biased",
+    ),
+    Mutant("cells/train.py", '"measure", name)', '"measure", name, step)', "cells/test_train.py -k share"),
+    Mutant(
+        "cells/train.py",
+        'noise["data"]["uniform"])',
+        "torch.full_like(x, 0.5))",
+        "cells/test_train.py -k pixels",
+    ),
+    Mutant(
+        "cells/train.py",
+        "minibatch_indices(self.axes(s)",
+        "minibatch_indices(self.axes(0)",
+        "cells/test_run.py -k rows",
+    ),
+    Mutant(
+        "evidence/verdicts.py",
+        "holm(p_for, tested), holm(p_against, tested)",
+        "p_for, p_against",
+        "evidence/test_verdicts.py -k false_alarms",
+    ),
+    Mutant(
+        "evidence/verdicts.py",
+        "any(map(math.isnan, ps))",
+        "all(map(math.isnan, ps))",
+        "evidence/test_verdicts.py -k without_a_test",
+    ),
+    Mutant(
+        "evidence/comparisons.py",
+        'if finding is not None and lost["diverged"]:',
+        "if False:",
+        "evidence/test_verdicts.py -k diverged",
+    ),
+    Mutant(
+        "evidence/comparisons.py",
+        "right = rows[:, 1]",
+        "right = np.sort(rows[:, 1])",
+        "evidence/test_verdicts.py -k paired",
+    ),
+    Mutant(
+        "evidence/quantities.py",
+        "return float(seen[reached.index[0]])",
+        "return float(reached.index[0])",
+        "evidence/test_verdicts.py -k reach",
+    ),
+    Mutant(
+        "evidence/statistics.py",
+        "np.isnan(y).any(-1), np.nan, p",
+        "False, np.nan, p",
+        "evidence/test_statistics.py",
+    ),
+    Mutant("evidence/history.py", "if digest != expected:", "if False:", "evidence/test_build.py"),
+    Mutant(
+        "evidence/ledger.py",
+        "if verdict.has_data and verdict.claim.digest not in used:",
+        "if False:",
+        "evidence/test_build.py -k changed_rule",
+    ),
+    Mutant(
+        "plan/experiments.py",
+        "_merge(merged, overlay or {})",
+        "_merge(overlay or {}, merged)",
+        "plan/test_experiments.py",
+    ),
+    Mutant("plan/packs.py", "cells[start::count]", "cells[start :: count + 1]", "plan/test_packs.py"),
+    Mutant(
+        "plan/sources.py",
+        'roots += _registered("measurement"',
+        '_registered("measurement"',
+        "plan/test_sources.py",
+    ),
+    Mutant("plan/config.py", "seeds.count(seed) > 1", "seeds.count(seed) > 2", "plan/test_config.py"),
+    Mutant("plan/state.py", 'or status["spec"] != cell.spec_hash', "", "plan/test_state.py"),
+    Mutant("data/loading.py", "order[train : train + test]", "order[:test]", "data/test_loading.py -k split"),
+    Mutant(
+        "papers/kingma2014/figures.py",
+        'PAPER_DATA = ("standard", "paper")',
+        'PAPER_DATA = ("quick", "standard", "paper")',
+        "papers -k figure",
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """Source digests: what changes them and what does not, and that a cell hangs only on its own method."""
 
 import ast
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,51 @@ def test_a_cell_hangs_on_its_own_method_task_and_measurements_only():
         assert f"reparam.{module}" in roots("pathwise")
     for layer in ("plan", "evidence", "report", "cli"):
         assert not any(name.startswith(f"reparam.{layer}") for name in roots("pathwise"))
+
+
+@pytest.mark.parametrize(
+    "module", ["measure.pictures", "tasks.gaussian_vae", "estimators.pathwise", "cells.run"]
+)
+def test_a_cell_is_retrained_when_its_code_changes(monkeypatch, module):
+    """Its measurements, task, method and runner; the digest of any other cell's own code is none of its business."""
+    toy = Path(__file__).parents[1] / "workflow"
+    cell = next(c for c in make_plan(parse({"scale": "quick"}), toy).cells if c.estimator == "pathwise")
+    cell.spec["measurements"] = {"pictures": {"samples": 1}}
+    before, original = cell_digest(cell), sources.tree_digest
+    monkeypatch.setattr(
+        sources,
+        "tree_digest",
+        lambda file: original(file) + module * (file == sources.module_file(f"reparam.{module}")),
+    )
+    assert cell_digest(cell) != before
+
+
+@pytest.mark.parametrize(("file", "own"), [("procedures.py", True), ("figures.py", False)])
+def test_a_procedure_s_cell_hangs_on_its_module(monkeypatch, file, own):
+    (cell, *_) = [
+        c for c in make_plan(parse({"scale": "smoke"})).cells if c.spec["procedure"] == "kl_identity"
+    ]
+    before, original = cell_digest(cell), sources.tree_digest
+    changed = sources.PACKAGE / "papers" / "kingma2014" / file
+    monkeypatch.setattr(sources, "tree_digest", lambda f: original(f) + "new" * (f == changed))
+    assert (cell_digest(cell) != before) == own
+
+
+def test_a_plug_in_s_code_counts(monkeypatch, tmp_path):
+    toy = Path(__file__).parents[1] / "workflow"
+    cell = make_plan(parse({"scale": "quick"}), toy).cells[0]
+    cell.spec["method"]["name"] = "foreign"
+    (tmp_path / "foreign_estimator.py").write_text("RATE = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugin = EntryPoint("foreign", "foreign_estimator:Foreign", "reparam.estimators")
+    monkeypatch.setattr(
+        sources, "entry_points", lambda group, name=None: [plugin] if name in (None, "foreign") else []
+    )
+    before = cell_digest(cell)
+    (tmp_path / "foreign_estimator.py").write_text("RATE = 2")
+    sources.tree_digest.cache_clear()
+    sources._parse.cache_clear()
+    assert cell_digest(cell) != before
 
 
 def test_nothing_within_the_package_imports_through_its_top_module():

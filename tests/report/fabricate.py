@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reparam.evidence.claims import load_claims
 from reparam.evidence.tables import frame
 
 TABLES = ("cells", "metrics", "claims", "comparisons", "coverage", "leftover")
@@ -18,6 +19,8 @@ PAPER = "demo2014"
 HOSTILE = "<script>alert(1)<script>"
 HOSTILE_IMAGE = '"><img src=x onerror=alert(2)>'
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+STATED = {c.id: c.digest for c in load_claims(Path(__file__).parent / "demo2014" / "claims.yaml", PAPER)}
 
 # (source, scale, experiment, estimator, statuses of its planned seeds)
 CELLS = [
@@ -171,7 +174,7 @@ def _claim(claim: str, statement: str, verdict: str, **fields: object) -> dict:
         "setting": "reduced",
         "kind": "ordering",
         "rule_changed": False,
-        "rule_digest": "ab" * 32,
+        "rule_digest": STATED.get(claim, "cd" * 32),
     }
     return row | {"paper_numbers": "[]", "evidence": "[]", "unit": "nats"} | fields
 
@@ -227,6 +230,7 @@ def _claims() -> list[dict]:
             seeds_needed=42,
             where="§2.3",
             rule_changed=True,
+            rule_digest="ab" * 32,
         ),
         _claim(
             "DEMO-3",

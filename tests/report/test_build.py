@@ -74,6 +74,7 @@ def test_same_tables_give_the_same_bytes(project: Path, tmp_path: Path) -> None:
         "This figure cannot be drawn. KeyError",
         "Measured earlier at standard by the project",
         "The rule was changed after its first result.",
+        "The verdict was reached by an earlier rule than this one. Build the evidence again.",
         "2 diverged",
         "seed 4 missing, seed 2 failed",
         "A claim that no table knows yet",
@@ -88,6 +89,12 @@ def test_same_tables_give_the_same_bytes(project: Path, tmp_path: Path) -> None:
 )
 def test_says(markup: Markup, words: str) -> None:
     assert words in re.sub(r"\s+", " ", markup.text)
+
+
+def test_only_a_verdict_of_another_rule_is_called_stale(page: Path) -> None:
+    rows = re.findall(r'<tbody class="claim".*?</tbody>', page.read_text(encoding="utf-8"), re.S)
+    stale = [row for row in rows if "reached by an earlier rule" in row]
+    assert len(rows) > 1 and len(stale) == 1 and "DEMO-1" in stale[0]
 
 
 def test_a_nan_effect_stays_nan(page: Path) -> None:

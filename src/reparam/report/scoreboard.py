@@ -34,6 +34,8 @@ class Claim:
     comparisons: list[dict[str, Any]]
     earlier: list[dict[str, Any]]
     used: list[str]
+    stale: bool
+    """Whether the verdict was reached by another rule than the one claims.yaml states now."""
 
     @property
     def effect(self) -> Any:
@@ -107,6 +109,7 @@ def _entry(
         comparisons=records(_of(tables.comparisons, key, "run", scale)),
         earlier=records(_of(tables.claims, key, "reference", None)),
         used=as_json(row["evidence"]) or [],
+        stale=bool(stated and is_known(row["rule_digest"]) and row["rule_digest"] != stated.digest),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reparam import tasks
-from reparam.engine import learners, paths
+from reparam.engine import hmc, learners, paths
 from reparam.errors import ReparamError
 from reparam.noise import draw, draw_block, generator
 
@@ -22,11 +22,13 @@ def vae(**options: object) -> object:
     return tasks.get("gaussian_vae")(given, data)
 
 
-def setting(method: str, training: dict[str, object], **options: object) -> tuple[object, dict, tuple]:
-    """A learner, its state, and the arguments (x, index, noise) of its first step."""
+def setting(
+    method: str, training: dict[str, object], own: dict[str, object] | None = None, **options: object
+) -> tuple[object, dict, tuple]:
+    """A learner with its `own` options, its state, and the arguments (x, index, noise) of its first step."""
     task = vae(**options)
     params = {n: 50 * p for n, p in task.init(generator("test", "learners", "init")).items()}
-    learner = learners.make(task, {"name": method, "options": {}}, training)
+    learner = learners.make(task, {"name": method, "options": own or {}}, training)
     index = torch.tensor([7, 0, 3, 11])
     x = task.train[index]
     noise = draw_block(learner.noise(params, x), ("test", "learners", "noise"), 1)
@@ -34,15 +36,21 @@ def setting(method: str, training: dict[str, object], **options: object) -> tupl
     return learner, learner.init(params, x), (x, index, noise)
 
 
-def test_wake_phase_is_the_decoder_part_of_the_pathwise_gradient() -> None:
-    """Same code, same noise: the decoder's step is that of AEVB; the encoder's is not."""
-    after = {}
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_wake_phase_is_the_decoder_part_of_the_pathwise_gradient(likelihood: str) -> None:
+    """Same code, same noise: the decoder's step and the bound's reading are AEVB's; the encoder's step is not.
+
+    A Gaussian dream is differentiable in the decoder: here the sleep phase would leak into it.
+    """
+    after, readings = {}, {}
     for method in ("wake_sleep", "pathwise"):
-        learner, state, arguments = setting(method, SGD)
-        after[method] = learner.step(state, *arguments)[0]["params"]
+        learner, state, arguments = setting(method, SGD, likelihood=likelihood)
+        state, readings[method] = learner.step(state, *arguments)
+        after[method] = state["params"]
     for name, value in after["wake_sleep"].items():
-        same = torch.allclose(value, after["pathwise"][name], atol=1e-6)
+        same = torch.allclose(value, after["pathwise"][name], rtol=1e-5, atol=1e-6)
         assert same == name.startswith("decoder."), name
+    torch.testing.assert_close(readings["wake_sleep"]["objective"], readings["pathwise"]["objective"])
 
 
 def test_sleep_phase_climbs_log_q_of_the_dreamed_pairs() -> None:
@@ -71,6 +79,41 @@ def test_mcem_moves_the_minibatch_s_chains_and_the_decoder_only() -> None:
         assert torch.equal(after["params"][name], value) == name.startswith("encoder.")
     assert after["optimiser"]["count"] == 5
     assert 0 <= metrics["acceptance"] <= 1
+
+
+def test_mcem_continues_its_chains_and_climbs_log_p_of_their_codes() -> None:
+    """One update by hand: ten leapfrog steps from the chains' own places, then N/B Σ log p(x, z) + log prior."""
+    learner, state, (x, index, noise) = setting("mcem", SGD, own={"updates": 1})
+    task, before = learner.task, state["params"]
+    state["chains"] = 0.5 * draw("normal", (ROWS, 2), generator("test", "learners", "chains"))
+    noise["hmc"]["accept"] = torch.full((BATCH,), 1e-6)
+    after, metrics = learner.step(state, x, index, noise)
+    end = hmc.leapfrog(
+        lambda z: task.log_joint(before, x, z),
+        state["chains"][index],
+        noise["hmc"]["momentum"],
+        state["step_size"],
+        10,
+    )
+    torch.testing.assert_close(after["chains"][index], end.z)
+    params = {n: p.clone().requires_grad_() for n, p in before.items()}
+    log_p = task.log_joint(params, x, end.z)
+    (ROWS / BATCH * log_p.sum() + task.log_prior(params)).backward()
+    for name in before:
+        if name.startswith("decoder."):
+            torch.testing.assert_close(after["params"][name], before[name] + 0.01 * params[name].grad)
+    torch.testing.assert_close(metrics["objective"], log_p.detach().mean())
+
+
+def test_evaluations_are_the_data_whose_density_was_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AEVB once a datum, wake-sleep also dreams, Monte Carlo EM as often as it calls log p(x, z): 16 times."""
+    for method, times in (("pathwise", 1), ("wake_sleep", 2), ("mcem", 16)):
+        learner, state, arguments = setting(method, SGD)
+        calls, original = [], learner.task.log_joint
+        monkeypatch.setattr(learner.task, "log_joint", lambda *a, c=calls, f=original: c.append(1) or f(*a))
+        _, metrics = learner.step(state, *arguments)
+        assert metrics["evaluations"] == times * BATCH
+        assert method != "mcem" or len(calls) == times
 
 
 def test_mcem_raises_the_marginal_likelihood_and_reaches_its_acceptance() -> None:

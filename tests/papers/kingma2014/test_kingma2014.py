@@ -8,8 +8,13 @@ import pytest
 import torch
 
 from reparam.cells import procedures
+from reparam.distributions import Normal
 from reparam.evidence.claims import check_claims, load_claims
+from reparam.measure import likelihood
+from reparam.noise import draw, generator
+from reparam.oracles import quadrature
 from reparam.papers.kingma2014 import digitised
+from reparam.papers.kingma2014 import procedures as paper_procedures
 from reparam.papers.kingma2014.figures import FIGURES
 from reparam.plan import experiments
 from reparam.report.figures import PaperData
@@ -28,6 +33,45 @@ def found(name: str, evaluation: dict, task: dict | None = None, seed: int = 0) 
 def test_closed_form_of_the_kl() -> None:
     rows = found("kl_identity", {"pairs": 50})
     assert rows[0, "kl_error"] < 1e-11 and rows[0, "kl_gradient_error"] < 1e-10
+
+
+def test_each_side_of_the_kl_identity_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law's own KL a thousandth off; then it and the quadrature off alike, which only the formula sees."""
+    right, exact = Normal.kl, quadrature.expectation
+    monkeypatch.setattr(Normal, "kl", lambda self, other: 1.001 * right(self, other))
+    rows = found("kl_identity", {"pairs": 50})
+    assert rows[0, "kl_error"] > 1e-4 and rows[0, "kl_gradient_error"] > 1e-4
+    monkeypatch.setattr(quadrature, "expectation", lambda *given: 1.001 * exact(*given))
+    rows = found("kl_identity", {"pairs": 50})
+    assert rows[0, "kl_error"] > 1e-4 and rows[0, "kl_gradient_error"] > 1e-4
+
+
+def test_likelihood_rows_are_the_errors_of_fresh_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimator that answers −1,000 has a negative mean error as large as its RMSE; its samples are 5 + 5."""
+    seen = []
+    monkeypatch.setattr(
+        likelihood, "harmonic", lambda _, fit, fresh: seen.append((fit, fresh)) or torch.full((30,), -1000.0)
+    )
+    sizes = {"points": 30, "pixels": 4, "posterior_samples": 5, "leapfrogs": 2, "warmup": 5, "samples": 10}
+    rows = found("likelihood_dimension", {"dimensions": [1], **sizes})
+    bias, rmse = (rows[1, f"log_likelihood_hmc_{kind}"] for kind in ("bias", "rmse"))
+    assert bias < -900 and bias**2 < rmse**2 < 1.01 * bias**2
+    ((fit, fresh),) = seen
+    assert fit.shape == fresh.shape == (5, 30, 1) and not (fit == fresh).all(-1).all()
+
+
+def test_variances_of_full_vb_are_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six entries of variance 4 (means apart, which are no variance) and one parameter of the other group."""
+    source = generator("test", "traces")
+    gradients = {
+        "encoder.a": 2 * draw("normal", (5000, 2, 3), source) + 10 * torch.arange(6).reshape(2, 3),
+        "posterior.b": draw("normal", (5000, 1), source),
+    }
+    monkeypatch.setattr(paper_procedures, "_draws", lambda *_: (torch.arange(5000.0), gradients))
+    task = {"name": "full_vb", "data": "digits", "binarisation": "threshold", "hidden": 2, "latent": 1}
+    rows = found("full_vb_forms", {"batch": 2, "draws": 1}, task)
+    assert abs(rows[0, "gradient_variance/encoder/sampled"] / 24 - 1) < 0.05
+    assert abs(rows[0, "gradient_variance/posterior/sampled"] - 1) < 0.1
 
 
 def test_likelihood_error_grows_with_the_dimension() -> None:
@@ -80,12 +124,28 @@ def test_monte_carlo_em_gets_the_same_evaluations() -> None:
 
 
 def test_digitised_points_are_the_claims_numbers() -> None:
-    numbers = {n["what"]: n["value"] for c in load_claims(CLAIMS, "kingma2014") for n in c.numbers}
+    by_id = {claim.id: claim for claim in load_claims(CLAIMS, "kingma2014")}
+    numbers = {n["what"]: n["value"] for n in by_id["AEVB-2"].numbers}
     at = digitised.FIG2_SAMPLES.index(1e8)
     for latent in (3, 10, 20):
         for method, name in (("pathwise", "AEVB"), ("wake_sleep", "wake-sleep")):
             value = digitised.FIG2_MNIST_TEST[method, latent][at]
             assert numbers[f"MNIST, Nz {latent}, {name} test at 1e8 samples"] == value
+    frey = digitised.FIG2_FREY_SAMPLES.index(1e8)
+    assert (
+        numbers["Frey Face, Nz 5, AEVB test at 1e8 samples"] == digitised.FIG2_FREY_TEST["pathwise", 5][frey]
+    )
+    flat = {
+        value
+        for (method, _), row in digitised.FIG2_FREY_TEST.items()
+        if method == "wake_sleep"
+        for value in row
+    }
+    assert flat == {numbers["Frey Face, wake-sleep test (flat, any Nz)"]}
+    small = {n["what"].removesuffix(" at 60 million samples"): n["value"] for n in by_id["AEVB-5"].numbers}
+    for method, name in (("pathwise", "AEVB"), ("mcem", "Monte Carlo EM"), ("wake_sleep", "wake-sleep")):
+        for split in ("train", "test"):
+            assert small[f"{name} {split}"] == digitised.FIG3["fig3-small", method, split][-1]
 
 
 def results(scale: str) -> PaperData:

@@ -1,0 +1,109 @@
+"""What a training writes down: which steps, which noise, and when it diverged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import small
+import torch
+
+from reparam.cells.progress import Progress
+from reparam.cells.schedule import due_steps
+from reparam.cells.train import Outcome, Training
+
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def trainings() -> dict[str, Training]:
+    return {
+        method: Training(short(method, 3), torch.device("cpu")) for method in ("pathwise", "score_function")
+    }
+
+
+def short(method: str, points: int, **optimiser: Any) -> dict[str, Any]:
+    """Ten steps of minibatch 25, with a bound at `points` of them."""
+    spec = small.spec(method, samples=25 * STEPS)
+    spec["measurements"] = {"bound": {"points": 20, "samples": 2, "schedule": {"points": points}}}
+    spec["training"]["optimiser"].update(optimiser)
+    return spec
+
+
+def outcome(tmp_path, spec: dict[str, Any]) -> Outcome:
+    training = Training(spec, torch.device("cpu"))
+    with torch.no_grad(), Progress("test", STEPS, tmp_path / "progress.json", (0,)) as progress:
+        return training.run((0,), tmp_path / "checkpoint.pt", {}, progress, 1e9)[0]
+
+
+def column(found: Outcome, metric: str) -> dict[int, float]:
+    return {step: value for step, name, value in found.rows if name == metric}
+
+
+def test_rows_count_samples_and_evaluations_and_average_the_objective(tmp_path) -> None:
+    """Read at every step and at two of ten: the same training, its objective averaged between readings."""
+    (tmp_path / "a").mkdir()
+    every, twice = outcome(tmp_path / "a", short("pathwise", STEPS)), outcome(tmp_path, short("pathwise", 2))
+    assert column(every, "samples_seen") == {t: 25.0 * t for t in range(1, STEPS + 1)}
+    assert column(every, "evaluations") == column(every, "samples_seen")
+    one, mean = column(every, "objective"), column(twice, "objective")
+    assert mean == pytest.approx(
+        {5: sum(one[t] for t in range(1, 6)) / 5, 10: sum(one[t] for t in range(6, 11)) / 5}
+    )
+    assert column(twice, "elbo/test") == {t: column(every, "elbo/test")[t] for t in (5, 10)}
+
+
+def test_readings_share_their_noise_along_a_run_and_between_estimators(
+    trainings: dict[str, Training],
+) -> None:
+    readings = []
+    for training in trainings.values():
+        for step in sorted(due_steps({"points": 3}, STEPS)):
+            found = Outcome()
+            training.measure(training.initial(0), 0, 0, step, found)
+            readings.append(column(found, "elbo/test")[step])
+    assert len(readings) == 6 and len(set(readings)) == 1
+
+
+def test_seeds_differ_in_start_and_readings(trainings: dict[str, Training]) -> None:
+    training, found = trainings["pathwise"], {}
+    for seed in (0, 1):
+        found[seed] = Outcome()
+        training.measure(training.initial(0), 0, seed, STEPS, found[seed])
+    assert column(found[0], "elbo/test") != column(found[1], "elbo/test")
+    first, second = (training.initial(seed)["params"]["encoder.mean.weight"] for seed in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_blocks_of_steps_have_noise_and_pixels_of_their_own(trainings: dict[str, Training]) -> None:
+    training = trainings["pathwise"]
+    (_, first), (_, second) = training.block((0,), 0), training.block((0,), 1)
+    for site, role in (("z", "normal"), ("data", "uniform")):
+        assert not torch.equal(first[site][role], second[site][role])
+        assert not torch.equal(first[site][role][0], first[site][role][1])
+    state, x = training.initial(0), torch.full((25, 64), 0.5)
+    readings = set()
+    for t in range(2):
+        noise = {"z": {"normal": first["z"]["normal"][0]}, "data": {"uniform": first["data"]["uniform"][t]}}
+        readings.add(training.step(state, x, torch.arange(25), noise)[1]["objective"].item())
+    assert len(readings) == 2, "the pixels of a grey minibatch were not drawn anew"
+
+
+def test_divergence_is_noted_at_the_step_where_it_happened(tmp_path) -> None:
+    """The first objective that is not finite, read step by step, is the step that sparse readings name."""
+    (tmp_path / "a").mkdir()
+    wild = {"name": "sgd", "rate": 3.0}
+    specs = {points: short("pathwise", points) for points in (STEPS, 1)}
+    for spec in specs.values():
+        spec["training"]["optimiser"] = wild
+    every, once = outcome(tmp_path / "a", specs[STEPS]), outcome(tmp_path, specs[1])
+    assert once.diverged == every.diverged
+    assert 1 < every.diverged < STEPS
+
+
+def test_parameters_that_are_not_finite_diverge_too(tmp_path) -> None:
+    """One step of an endless rate: the objective was read before it and is a number."""
+    spec = short("pathwise", 1)
+    spec["training"] |= {"samples": 25, "optimiser": {"name": "sgd", "rate": 1e38}}
+    found = outcome(tmp_path, spec)
+    assert found.diverged == 1 and column(found, "elbo/test") == {}
