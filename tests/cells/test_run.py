@@ -57,14 +57,14 @@ def test_more_seeds_train_only_the_new_ones(tmp_path: Path) -> None:
     assert set(manifest["seeds"]) == {"0", "1"}
 
 
-@pytest.mark.parametrize("damage", ["source", "history", "format", "failed"])
+@pytest.mark.parametrize("damage", ["spec", "source", "history", "format", "failed"])
 def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str) -> None:
     folder = small.run(tmp_path, small.spec(), seeds=(0,))
     content, whole = status(folder, 0), small.contents(folder)
     if damage == "history":
         (folder / "seed-0.parquet").write_bytes(b"torn")
     else:
-        changed = {"source": "older", "format": 0, "failed": "failed"}[damage]
+        changed = {"spec": "0" * 64, "source": "older", "format": 0, "failed": "failed"}[damage]
         content["status" if damage == "failed" else damage] = changed
         (folder / "seed-0.json").write_text(json.dumps(content))
     small.run(tmp_path, small.spec(), seeds=(0,))

@@ -125,6 +125,10 @@ def test_nan_is_never_tested_and_never_vanishes(test):
     assert all(math.isnan(v) for v in (finding.p_for, finding.p_against, finding.effect, finding.estimate))
 
 
+def test_nan_beside_infinite_numbers_is_no_sign_either():
+    assert math.isnan(float(st.at_least([math.inf, math.inf, math.inf, math.inf, math.nan], 0.0).p_for))
+
+
 def test_infinite_numbers_use_the_sign_test():
     finding = st.at_least([math.inf, 1.0, 2.0, 3.0, 4.0], 0.0)
     assert finding.p_for == pytest.approx(0.5**5)
