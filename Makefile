@@ -21,7 +21,7 @@ test: $(VENV)/.installed
 	@$(within) pytest -m "not slow" -n 2 --dist loadfile
 
 slow: $(VENV)/.installed
-	@$(within) pytest -m slow
+	@$(within) pytest -m slow -n 2 --dist loadfile
 
 verify: lint test slow
 

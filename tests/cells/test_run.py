@@ -57,20 +57,29 @@ def test_more_seeds_train_only_the_new_ones(tmp_path: Path) -> None:
     assert set(manifest["seeds"]) == {"0", "1"}
 
 
-@pytest.mark.parametrize("damage", ["spec", "source", "history", "format", "failed"])
+@pytest.mark.parametrize("damage", ["spec", "source", "history", "failed"])
 def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str) -> None:
     folder = small.run(tmp_path, small.spec(), seeds=(0,))
     content, whole = status(folder, 0), small.contents(folder)
     if damage == "history":
         (folder / "seed-0.parquet").write_bytes(b"torn")
     else:
-        changed = {"spec": "0" * 64, "source": "older", "format": 0, "failed": "failed"}[damage]
+        changed = {"spec": "0" * 64, "source": "older", "failed": "failed"}[damage]
         content["status" if damage == "failed" else damage] = changed
         (folder / "seed-0.json").write_text(json.dumps(content))
     small.run(tmp_path, small.spec(), seeds=(0,))
     assert small.contents(folder) == whole
     again = status(folder, 0)
     assert (again["status"], again["source"], again["format"]) == ("ok", "source", 1)
+
+
+def test_a_result_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
+    (folder / "seed-0.json").write_text(json.dumps({**status(folder, 0), "format": 99}))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ReparamError, match="results of format 99, but this version reads format 1"):
+        small.run(tmp_path, small.spec(), seeds=(0,), source="newer")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_estimators_share_initialisation_minibatches_and_noise() -> None:

@@ -117,6 +117,12 @@ ONE = "experiments: {one: {title: t, task: {data: digits}, estimators: {pathwise
         (ONE % "grid: {task.name: ['../x']}", "cannot be part of a path"),
         (ONE % "grid: {task.data: [mnits]}", "unknown data set 'mnits'; did you mean 'mnist'"),
         (ONE % "scales: {fast: {}}", "experiments.one.scales: unknown key 'fast'"),
+        (ONE % "training: {bacth: 3}", "experiments.one.training: unknown key 'bacth'; did you mean 'batch'"),
+        (
+            ONE % "training: {optimiser: {rate: -1}}",
+            "optimiser.rate: -1 is less than or equal to the minimum of 0",
+        ),
+        (ONE % "training: {batch: '100'}", "training: batch: expected integer, got '100'"),
         (ONE % "sead: 3", "experiments.one: unknown key 'sead'; did you mean 'seeds'"),
         (ONE % "seeds: [1, 1]", "experiments.one.seeds: .*"),
         (ONE % "seeds: 0", "experiments.one.seeds: .*"),
@@ -137,8 +143,13 @@ def test_mistakes_are_said_in_one_line_with_their_place(folder, text, said):
 
 
 def test_numbers_with_exponents_are_numbers(folder):
-    text = ONE % "training: {a: 1e-3, b: 1E+5, c: 2.5e2, d: '1e-3'}"
-    assert cells(folder(text), "quick")[0].spec["training"] == {"a": 1e-3, "b": 1e5, "c": 250.0, "d": "1e-3"}
+    text = ONE % "measurements: {a: 1e-3, b: 1E+5, c: 2.5e2, d: '1e-3'}"
+    assert cells(folder(text), "quick")[0].spec["measurements"] == {
+        "a": 1e-3,
+        "b": 1e5,
+        "c": 250.0,
+        "d": "1e-3",
+    }
 
 
 @pytest.mark.parametrize("paper", papers())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reparam.cells.files import read_json, sha256, write_json
+from reparam.errors import ReparamError
 
 FORMAT = 1
 
@@ -33,14 +34,26 @@ def status_file(folder: Path, seed: int) -> Path:
     return folder / f"seed-{seed}.json"
 
 
+def require_format(record: Mapping[str, Any], folder: Path) -> None:
+    """Raise ReparamError when a record found in a cell's folder was written by another format version."""
+    found = record.get("format")
+    if found != FORMAT:
+        raise ReparamError(
+            f"{folder}: results of format {found!r}, but this version reads format {FORMAT}; "
+            "move the folder out of the results tree (or use the version that wrote it), then run again"
+        )
+
+
 def is_done(folder: Path, seed: int, key: CellKey) -> bool:
     """Whether this seed's result is there, whole, and made from this spec by this source.
 
-    A diverged seed is done: divergence is a result. A failed one is not.
+    A diverged seed is done: divergence is a result. A failed one is not. Raises ReparamError on a result of
+    another format version, which is not ours to replace.
     """
     status = read_json(status_file(folder, seed))
-    if not isinstance(status, dict) or status.get("format") != FORMAT:
+    if not isinstance(status, dict):
         return False
+    require_format(status, folder)
     if status["spec"] != key.spec_hash or status["source"] != key.source or status["status"] == "failed":
         return False
     history = history_file(folder, seed)

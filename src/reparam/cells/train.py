@@ -23,6 +23,7 @@ from reparam.cells.schedule import due_steps
 from reparam.engine import learners, paths, replicas
 from reparam.engine.learners.base import Metrics, State
 from reparam.engine.minibatch import minibatch_indices
+from reparam.errors import ReparamError
 from reparam.noise import Noise, NoiseSpec, draw_block, generator
 
 BLOCK = 100
@@ -48,6 +49,11 @@ class Training:
         self.task = tasks.get(options["name"])(options, dataset)
         self.task.train, self.task.test = self.task.train.to(device), self.task.test.to(device)
         self.learner = learners.make(self.task, spec["method"], training)
+        for key in ("batch", "samples", "optimiser"):
+            if key not in training:
+                raise ReparamError(
+                    f"experiments.yaml: training of {spec['experiment']} lacks {key!r}: give it"
+                )
         self.batch = int(training["batch"])
         self.steps = math.ceil(training["samples"] / self.batch)
         self.path = paths.choose_path(device, self.steps)

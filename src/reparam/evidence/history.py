@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from reparam.cells.status import FORMAT
+from reparam.cells.status import require_format
 from reparam.errors import ReparamError
 
 STATUSES = ("ok", "diverged", "failed")
@@ -131,15 +131,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ReparamError(f"{path}: not a JSON object; delete it and run again")
     return record
-
-
-def require_format(record: Mapping[str, Any], folder: Path) -> None:
-    found = record.get("format")
-    if found != FORMAT:
-        raise ReparamError(
-            f"{folder}: results of format {found!r}, but this version reads format {FORMAT}; "
-            "move the folder out of the results tree (or use the version that wrote it), then run again"
-        )
 
 
 def _status_files(folder: Path) -> list[Path]:

@@ -135,6 +135,9 @@ def _cells(paper: str, experiment: str, scale: str, merged: Mapping[str, Any], w
         raise ReparamError(
             f"{where}: experiment {experiment!r}: unknown data set {data!r}{nearest(data, data_sets())}"
         )
+    procedure = merged.get("procedure", "train")
+    if procedure == "train":
+        schema.check(sections["training"], "training", f"{where}: experiments.{experiment}.training")
     seeds = merged.get("seeds", 1)
     for label, options in estimators.items():
         method = {
@@ -146,7 +149,7 @@ def _cells(paper: str, experiment: str, scale: str, merged: Mapping[str, Any], w
             "paper": paper,
             "experiment": experiment,
             "estimator": label,
-            "procedure": merged.get("procedure", "train"),
+            "procedure": procedure,
             "method": method,
             **sections,
         }
