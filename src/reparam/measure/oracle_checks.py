@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
-from scipy.stats import norm
 
 from reparam import estimators
 from reparam.engine.gradient import estimate_gradient
@@ -33,6 +32,8 @@ ROUNDING = 1e-5
 
 def check(name: str, options: dict[str, Any], problem: Problem, draws: int) -> dict[str, Any]:
     """Largest deviation from the exact gradient over all coordinates, in its own bound's units."""
+    from scipy.stats import norm  # takes half a second, and cells that look for measurements pass by here
+
     estimator = estimators.make(name, options)
     sites = describe(problem.program, problem.params)
     noise = draw_block(estimator.noise(sites), ("oracle", name), draws)
