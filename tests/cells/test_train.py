@@ -9,6 +9,7 @@ import pytest
 import small
 import torch
 
+from reparam.cells import train
 from reparam.cells.progress import Progress
 from reparam.cells.schedule import due_steps
 from reparam.cells.train import Outcome, Training
@@ -23,11 +24,11 @@ def trainings() -> dict[str, Training]:
     }
 
 
-def short(method: str, points: int, **optimiser: Any) -> dict[str, Any]:
-    """Ten steps of minibatch 25, with a bound at `points` of them."""
+def short(method: str, points: int) -> dict[str, Any]:
+    """Ten steps of minibatch 25, eight of which move the parameters, with a bound at `points` of them."""
     spec = small.spec(method, samples=25 * STEPS)
     spec["measurements"] = {"bound": {"points": 20, "samples": 2, "schedule": {"points": points}}}
-    spec["training"]["optimiser"].update(optimiser)
+    spec["training"]["optimiser"]["warmup"] = 2
     return spec
 
 
@@ -109,3 +110,36 @@ def test_parameters_that_are_not_finite_diverge_too(tmp_path) -> None:
     spec["training"] |= {"samples": 25, "optimiser": {"name": "sgd", "rate": 1e38}}
     found = outcome(tmp_path, spec)
     assert found.diverged == 1 and column(found, "elbo/test") == {}
+
+
+def interrupted(tmp_path, monkeypatch: pytest.MonkeyPatch, key: dict[str, str]) -> Outcome:
+    """A training of `short` that breaks down in its seventh step, and what a run with this key makes of it."""
+    spec, calls, original = short("pathwise", 2), [], Training.call
+
+    def breaks(self, *arguments):
+        calls.append(1)
+        if len(calls) == 7:
+            raise InterruptedError
+        return original(self, *arguments)
+
+    def run(training: Training, key: dict[str, str]) -> Outcome:
+        with torch.no_grad(), Progress("test", STEPS, tmp_path / "progress.json", (0,)) as progress:
+            return training.run((0,), tmp_path / "checkpoint.pt", key, progress, 0.0)[0]
+
+    monkeypatch.setattr(Training, "call", breaks)
+    with pytest.raises(InterruptedError):
+        run(Training(spec, torch.device("cpu")), {"source": "now"})
+    found = run(Training(spec, torch.device("cpu")), key)
+    monkeypatch.undo()
+    assert len(calls) == 7 + (4 if key == {"source": "now"} else STEPS)
+    return found
+
+
+@pytest.mark.parametrize("source", ["now", "another"])
+def test_it_resumes_from_its_own_checkpoint_and_from_no_other(tmp_path, monkeypatch, source: str) -> None:
+    """Six steps are kept under the same key, none under another; the rows are the same either way. Step seven
+    lies in the second block of noise."""
+    monkeypatch.setattr(train, "BLOCK", 4)
+    (tmp_path / "whole").mkdir()
+    whole = outcome(tmp_path / "whole", short("pathwise", 2))
+    assert interrupted(tmp_path, monkeypatch, {"source": source}).rows == whole.rows
