@@ -113,6 +113,14 @@ class TestForReal:
         assert time.monotonic() - start < 10
         assert NOTHING in done.stdout and not jobs(done.stdout)
 
+    def test_a_cell_removed_by_hand_is_made_again(self, project):
+        file = next(f for f in project.manifests() if "wake_sleep" in str(f))
+        histories = project.histories()
+        shutil.rmtree(file.parent)
+        done = project.snakemake(*SMOKE)
+        assert done.returncode == 0 and jobs(done.stdout)["train"] == 1, done.stdout
+        assert project.histories().keys() == histories.keys()
+
     def test_a_comment_reruns_nothing_and_code_reruns_what_it_touches(self, project):
         file = "src/reparam/estimators/score_function.py"
         project.edit(file, "from __future__", "# a comment\nfrom __future__")

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from reparam.errors import ReparamError
 from reparam.evidence.claims import load_checked
-from reparam.plan import experiments, gpus, jobs, sources, stale_lock
+from reparam.plan import experiments, gpus, jobs, sources, stale_lock, state
 from reparam.plan.cells import SCALES, canonical
 from reparam.plan.config import parse as parse_config
 from reparam.plan.experiments import PAPERS
@@ -42,6 +43,9 @@ ESTIMATORS = sources.estimator_modules()
 workflow.register_resource("gpu", GPUS)
 
 jobs.prepare_environment()
+
+if workflow.is_main_process:
+    state.forget_lost(Path("results"), SCALE, PACKS)
 
 # A lock left by a Snakemake that was killed is in nobody's way.
 if workflow.is_main_process and stale_lock.take_over():

@@ -25,7 +25,9 @@ rule evidence:
     params:
         source=sources.digest(
             ["reparam.evidence.build"],
-            files_of_papers("*/experiments.yaml", "*/claims.yaml"),
+            files_of_papers(
+                "*/experiments.yaml", "*/claims.yaml", "../evidence/schemas/*.json"
+            ),
         ),
     shell:
         "exec python -m reparam.cli evidence --scale {wildcards.scale} >{log} 2>&1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from reparam.noise import NoiseSpec
 
 
-class Law:
+class Law(ABC):
     """A distribution with tensor parameters, seen as a path from base noise to a sample.
 
     Parameters broadcast to `shape`. The last `event_dims` axes of `shape` form one event, the axes
@@ -39,14 +40,14 @@ class Law:
             return entries
         return entries.sum(dim=tuple(range(-self.event_dims, 0)))
 
+    @abstractmethod
     def noise(self) -> dict[str, NoiseSpec]:
         """The base noise of one sample, by role."""
-        raise NotImplementedError
 
+    @abstractmethod
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         """The sample g(noise; parameters)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
         """log density or mass of `z` in nats, in the plate's shape."""
-        raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -44,26 +45,26 @@ class Terms(NamedTuple):
     """What the estimator's own parameters minimise: a scalar, or the gradient's squared norm."""
 
 
-class Estimator:
+class Estimator(ABC):
     """An estimator of ∇ E[value]. Subclasses are frozen dataclasses; their fields are its options."""
 
     unbiased: ClassVar[bool]
     needs_derivative: ClassVar[bool]
     """Whether it differentiates the program's value with respect to a sample."""
 
+    @abstractmethod
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         """The base noise of one estimate, by site and role."""
-        raise NotImplementedError
 
     def init(self, sites: Sites) -> tuple[dict[str, Tensor], Any]:
         """(tunables, memory) before the first estimate; most estimators have neither."""
         return {}, {}
 
+    @abstractmethod
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
     ) -> Terms:
         """The terms of one estimate at `params`, from this noise."""
-        raise NotImplementedError
 
 
 def path_noise(sites: Sites, samples: int) -> dict[str, dict[str, NoiseSpec]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,24 @@ def state(cell: Cell, results: Path, source: str) -> State:
         else:
             counts[status["status"] if status["source"] == source else "stale"] += 1
     return State(**counts)
+
+
+def forget_lost(results: Path, scale: str, packs: Mapping[str, Sequence[Cell]]) -> None:
+    """Remove the mark of every job that is called done while results of its cells are gone.
+
+    Snakemake knows of the marks only; somebody may have removed a cell's folder by hand.
+    """
+    jobs = results / scale / "jobs"
+    for name, cells in packs.items():
+        mark = jobs / f"{name}.json"
+        lost = (
+            not status_file(cell_folder(results, cell), seed).is_file()
+            for cell in cells
+            for seed in cell.seeds
+        )
+        if mark.is_file() and any(lost):
+            mark.unlink()
+            (jobs / "judged").unlink(missing_ok=True)
 
 
 def under_way(results: Path) -> list[Mapping[str, Any]]:
