@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from reparam.cells import train
 from reparam.cells.progress import Progress
 from reparam.cells.schedule import due_steps
 from reparam.cells.train import Outcome, Training
+from reparam.errors import ReparamError
 
 STEPS = 10
 
@@ -143,3 +145,17 @@ def test_it_resumes_from_its_own_checkpoint_and_from_no_other(tmp_path, monkeypa
     (tmp_path / "whole").mkdir()
     whole = outcome(tmp_path / "whole", short("pathwise", 2))
     assert interrupted(tmp_path, monkeypatch, {"source": source}).rows == whole.rows
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"samples": 2, "point": 60}, "measurement 'bound' has no option 'point'; did you mean 'points'?"),
+        ({"points": 60}, "measurement 'bound' lacks its option 'samples'"),
+    ],
+)
+def test_a_misspelt_or_missing_option_of_a_measurement_is_refused(options: dict, said: str) -> None:
+    spec = small.spec()
+    spec["measurements"] = {"bound": options}
+    with pytest.raises(ReparamError, match=re.escape(said)):
+        Training(spec, torch.device("cpu"))

@@ -59,6 +59,9 @@ class Training:
         self.path = paths.choose_path(device, self.steps)
         self.replicas = replicas.replicas_for(device)
         self.threads = torch.get_num_threads()
+        for name, given in spec.get("measurements", {}).items():
+            measure.get(name)
+            measure.check_options(name, given)
         self.measurements = {
             name: (measure.get(name), dict(options), due_steps(options.get("schedule"), self.steps))
             for name, options in spec.get("measurements", {}).items()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from reparam.engine.learners.base import Learner
-from reparam.registry import Registry
+from reparam.errors import ReparamError
+from reparam.registry import Registry, nearest
 from reparam.tasks import Task
 
 
@@ -39,6 +40,26 @@ class Measured(NamedTuple):
 
 Measurement = Callable[[Context, Mapping[str, Any]], Measured]
 registry: Registry[Measurement] = Registry("measurement", "reparam.measure")
-register = registry.register
 get = registry.get
 names = registry.names
+
+
+_options: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+
+
+def register(
+    name: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> Callable[[Measurement], Measurement]:
+    """Decorator: make the function known as the measurement `name`, with these options."""
+    _options[name] = frozenset(required), frozenset({"schedule", *required, *optional})
+    return registry.register(name)
+
+
+def check_options(name: str, given: Mapping[str, Any]) -> None:
+    """Raise ReparamError for an option that the measurement does not know, or one that it lacks."""
+    required, known = _options[name]
+    for option in given:
+        if option not in known:
+            raise ReparamError(f"measurement {name!r} has no option {option!r}{nearest(option, known)}")
+    for option in sorted(required - set(given)):
+        raise ReparamError(f"measurement {name!r} lacks its option {option!r}: give it under measurements")

@@ -13,7 +13,7 @@ from reparam.noise import draw_block
 from reparam.program import describe, follow, run
 
 
-@register("bound")
+@register("bound", required=("samples",), optional=("points",))
 def bound(context: Context, options: Mapping[str, Any]) -> Measured:
     """The mean of the task's value over data, in nats per datum, and the variance of its estimate.
 

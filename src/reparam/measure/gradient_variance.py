@@ -31,7 +31,7 @@ def split_variance(gradients: Tensor) -> tuple[Tensor, Tensor]:
     return data, noise
 
 
-@register("gradient_variance")
+@register("gradient_variance", required=("minibatches", "draws"))
 def gradient_variance(context: Context, options: Mapping[str, Any]) -> Measured:
     """Per parameter group, the variance of ∇ of the bound per datum, summed over the group's entries.
 

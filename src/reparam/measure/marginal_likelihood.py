@@ -20,7 +20,11 @@ ELEMENTS = 2**23
 """Pixels decoded at a time by the importance-weighted estimate: bounds the memory at any K."""
 
 
-@register("likelihood")
+@register(
+    "likelihood",
+    required=("points", "methods"),
+    optional=("samples", "proposal", "posterior_samples", "leapfrogs", "warmup", "candidates"),
+)
 def marginal_likelihood(context: Context, options: Mapping[str, Any]) -> Measured:
     """log p(x) in nats per datum on the first `points` rows of each split.
 

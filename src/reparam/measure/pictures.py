@@ -14,7 +14,7 @@ from reparam.noise import draw, generator
 from reparam.tasks import latent_variable
 
 
-@register("pictures")
+@register("pictures", required=("samples",), optional=("grid",))
 def pictures(context: Context, options: Mapping[str, Any]) -> Measured:
     """Mean images of the decoder, as float32 arrays [count, h, w] in [0, 1].
 
