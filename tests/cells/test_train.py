@@ -159,3 +159,11 @@ def test_a_misspelt_or_missing_option_of_a_measurement_is_refused(options: dict,
     spec["measurements"] = {"bound": options}
     with pytest.raises(ReparamError, match=re.escape(said)):
         Training(spec, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("key", ["batch", "samples", "optimiser"])
+def test_a_training_that_lacks_a_key_is_refused(key: str) -> None:
+    spec = small.spec()
+    del spec["training"][key]
+    with pytest.raises(ReparamError, match=f"training of small lacks '{key}'"):
+        Training(spec, torch.device("cpu"))

@@ -112,7 +112,7 @@ Finished = tuple[int, Findings, dict[str, Any]]
 def _train(
     key: CellKey, seeds: tuple[int, ...], work: Path, device: torch.device, checkpoint_seconds: float
 ) -> Iterator[Finished]:
-    from reparam.cells.train import Training, findings
+    from reparam.cells.train import Training
 
     training = Training(key.spec, device)
     total = training.steps * len(seeds)
@@ -130,7 +130,7 @@ def _train(
                 reason = None if outcome.diverged is None else "the objective or a parameter is not finite"
                 step = training.steps if outcome.diverged is None else outcome.diverged
                 content = {"status": status, "step": step, "reason": reason, "runtime": runtime}
-                yield seed, findings(outcome), content
+                yield seed, Findings(outcome.rows, outcome.arrays), content
             file.unlink(missing_ok=True)
 
 

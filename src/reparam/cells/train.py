@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_map
 
 from reparam import data, measure, tasks
 from reparam.cells import checkpoint
-from reparam.cells.procedures import Findings, Row
+from reparam.cells.procedures import Row
 from reparam.cells.progress import Progress
 from reparam.cells.runtime import software
 from reparam.cells.schedule import due_steps
@@ -45,27 +45,25 @@ class Training:
     def __init__(self, spec: Mapping[str, Any], device: torch.device) -> None:
         self.spec, self.device = spec, device
         options, training = spec["task"], spec["training"]
-        dataset = data.prepare(data.load(options["data"]), options.get("binarisation", "none"))
-        self.task = tasks.get(options["name"])(options, dataset)
-        self.task.train, self.task.test = self.task.train.to(device), self.task.test.to(device)
-        self.learner = learners.make(self.task, spec["method"], training)
         for key in ("batch", "samples", "optimiser"):
             if key not in training:
                 raise ReparamError(
                     f"experiments.yaml: training of {spec['experiment']} lacks {key!r}: give it"
                 )
+        dataset = data.prepare(data.load(options["data"]), options.get("binarisation", "none"))
+        self.task = tasks.get(options["name"])(options, dataset)
+        self.task.train, self.task.test = self.task.train.to(device), self.task.test.to(device)
+        self.learner = learners.make(self.task, spec["method"], training)
         self.batch = int(training["batch"])
         self.steps = math.ceil(training["samples"] / self.batch)
         self.path = paths.choose_path(device, self.steps)
         self.replicas = replicas.replicas_for(device)
         self.threads = torch.get_num_threads()
+        self.measurements = {}
         for name, given in spec.get("measurements", {}).items():
-            measure.get(name)
+            function = measure.get(name)
             measure.check_options(name, given)
-        self.measurements = {
-            name: (measure.get(name), dict(options), due_steps(options.get("schedule"), self.steps))
-            for name, options in spec.get("measurements", {}).items()
-        }
+            self.measurements[name] = function, dict(given), due_steps(given.get("schedule"), self.steps)
         self.evaluated = set().union({self.steps}, *(due for _, _, due in self.measurements.values()))
         self._x = self.task.train[: self.batch].new_zeros(self.batch, self.task.train.shape[1])
         self._specs = dict(self.learner.noise(self.initial(seed=0)["params"], self._x))
@@ -209,8 +207,3 @@ def _freeze(outcome: Outcome) -> dict[str, Any]:
 def _thaw(content: Mapping[str, Any]) -> Outcome:
     arrays = {name: tensor.cpu().numpy() for name, tensor in content["arrays"].items()}
     return Outcome([tuple(row) for row in content["rows"]], arrays, content["diverged"])
-
-
-def findings(outcome: Outcome) -> Findings:
-    """The rows and arrays of a finished seed."""
-    return Findings(outcome.rows, outcome.arrays)
