@@ -131,7 +131,7 @@ def posterior_samples(
         part = 0.5 + 0.5 * draw("uniform", tuple(step.shape), generator, z.dtype)
         z, acceptance = hmc.transition(log_joint, z, part * step, momentum, uniform, leapfrogs)
         if i < warmup:
-            step = hmc.adapt(step, acceptance, rate=1.0)
+            step = hmc.adapt(step, acceptance)
         else:
             kept.append(z)
             acceptances.append(acceptance)
