@@ -55,7 +55,7 @@ def engine(data: Tensor, name: str, path: paths.Path) -> Steps:
     task = tasks.get("gaussian_vae")({**options, "weight_prior": False}, dataset)
     learner = learners.make(task, {"name": "pathwise"}, {"optimiser": OPTIMISERS[name]})
     params = {key: value.to(data.device) for key, value in task.init(generator("benchmark")).items()}
-    state = learner.init(params, data[:BATCH])
+    state = learner.init(params, data[:BATCH], generator("benchmark", "method"))
     specs = learner.noise(params, data[:BATCH])
     call: Callable[..., Any] | None = None
     block = 0

@@ -1,6 +1,6 @@
 """Stochastic gradient estimators: a reproducible benchmark and paper-replication suite.
 
-Laws and estimators are imported from here on first use, so that `import reparam` stays quick.
+Laws, estimators and functions are imported from here on first use, so that `import reparam` stays quick.
 """
 
 from __future__ import annotations
@@ -9,20 +9,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reparam.distributions import Bernoulli, Law, Normal
-    from reparam.estimators.exact import Exact
-    from reparam.estimators.pathwise import Pathwise
-    from reparam.estimators.score_function import ScoreFunction
+    from reparam.distributions import Bernoulli as Bernoulli
+    from reparam.distributions import Law as Law
+    from reparam.distributions import Normal as Normal
+    from reparam.estimators.exact import Exact as Exact
+    from reparam.estimators.mixed import Mixed as Mixed
+    from reparam.estimators.pathwise import Pathwise as Pathwise
+    from reparam.estimators.score_function import ScoreFunction as ScoreFunction
 
 _HOMES = {
     "Bernoulli": "distributions",
+    "Categorical": "distributions",
+    "ExpRelaxedCategorical": "distributions",
     "Law": "distributions",
+    "LogitRelaxedBernoulli": "distributions",
     "Normal": "distributions",
+    "OneHotCategorical": "distributions",
+    "RelaxedBernoulli": "distributions",
+    "RelaxedOneHotCategorical": "distributions",
+    "AnnealedStraightThrough": "estimators.straight_through",
+    "Arm": "estimators.arm",
+    "Concrete": "estimators.gumbel",
+    "Disarm": "estimators.arm",
+    "DoubleControlVariates": "estimators.double_control_variates",
+    "Estimator": "estimators.base",
     "Exact": "estimators.exact",
+    "GumbelRao": "estimators.gumbel",
+    "GumbelSoftmax": "estimators.gumbel",
+    "Half": "estimators.straight_through",
+    "Lax": "estimators.relax",
+    "MeasureValued": "estimators.measure_valued",
+    "Mixed": "estimators.mixed",
+    "MuProp": "estimators.muprop",
+    "Nvil": "estimators.nvil",
     "Pathwise": "estimators.pathwise",
+    "Rebar": "estimators.rebar",
+    "ReinMax": "estimators.reinmax",
+    "Relax": "estimators.relax",
+    "ReweightedWakeSleep": "estimators.reweighted_wake_sleep",
+    "Rodeo": "estimators.rodeo",
+    "STGumbelSoftmax": "estimators.gumbel",
     "ScoreFunction": "estimators.score_function",
+    "StraightThrough": "estimators.straight_through",
+    "VarGrad": "estimators.vargrad",
+    "Vimco": "estimators.vimco",
+    "draw_noise": "measure.moments",
+    "estimate": "measure.moments",
+    "gradient_moments": "measure.moments",
+    "reparameterize": "distributions.normal",
+    "reparameterize_k_samples": "distributions.normal",
 }
-__all__ = ["Bernoulli", "Exact", "Law", "Normal", "Pathwise", "ScoreFunction"]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

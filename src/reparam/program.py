@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
@@ -34,6 +35,8 @@ class LawLike(Protocol):
     def path(self, noise: Mapping[str, Tensor]) -> Tensor: ...
 
     def log_prob(self, z: Tensor) -> Tensor: ...
+
+    def validate(self) -> None: ...
 
 
 class Sample(Protocol):
@@ -62,6 +65,9 @@ class Trace(NamedTuple):
 
     value: Tensor
     sites: dict[str, Site]
+    signals: Mapping[str, Tensor] | None = None
+    """Learning signals that are given and not found by running f, by site, each in its law's plate: the
+    reward-to-go of a roll-out. Where given they take the place of `value` in the score term of the site."""
 
     @property
     def latent(self) -> dict[str, Site]:
@@ -69,8 +75,12 @@ class Trace(NamedTuple):
         return {name: site for name, site in self.sites.items() if not site.observed}
 
 
-def run(program: Program, params: Params, choose: Choose) -> Trace:
+def run(
+    program: Program, params: Params, choose: Choose, signals: Mapping[str, Tensor] | None = None
+) -> Trace:
     """Run `program`, letting `choose(name, law)` decide every unobserved sample.
+
+    `signals` are handed on in the trace.
 
     Raises ReparamError when a site's name is used twice, or when a law's plate is not the plate of
     the program's value (a site shared by the plate says so by giving `event_dims`).
@@ -85,7 +95,7 @@ def run(program: Program, params: Params, choose: Choose) -> Trace:
         return z
 
     value = program(params, sample)
-    trace = Trace(value, sites)
+    trace = Trace(value, sites, signals)
     for name, site in trace.latent.items():
         _check_plate(name, site.law, tuple(value.shape))
     return trace
@@ -124,13 +134,42 @@ def follow(noise: Mapping[str, Mapping[str, Tensor]]) -> Choose:
 
 
 def describe(program: Program, params: Params) -> dict[str, Site]:
-    """The latent sites of `program`, found by one run in the middle of the base noise."""
+    """The latent sites of `program`, found by one run in the middle of the base noise.
+
+    Raises ReparamError, naming the site, when a law's parameters are outside their support.
+    """
+    sites = run(program, params, _middle(params)).latent
+    for name, site in sites.items():
+        try:
+            site.law.validate()
+        except ReparamError as error:
+            raise ReparamError(f"sample site {name!r}: {error}") from None
+    return sites
+
+
+def reaches_value(program: Program, params: Params) -> bool:
+    """Whether the value can be differentiated with respect to the sample of at least one site."""
+    samples: dict[str, Tensor] = {}
+    middle = _middle(params)
 
     def choose(name: str, law: Any) -> Tensor:
-        some = next(iter(params.values()))
-        middle = {"normal": 0.0, "uniform": 0.5}
-        return law.path(
-            {role: some.new_full(spec.shape, middle[spec.kind]) for role, spec in law.noise().items()}
-        )
+        z = middle(name, law).detach()
+        samples[name] = z.requires_grad_() if z.is_floating_point() else z
+        return samples[name]
 
-    return run(program, params, choose).latent
+    stopped = {name: entry.detach() for name, entry in params.items()}
+    with torch.enable_grad():
+        value = run(program, stopped, choose).value
+    inputs = [z for z in samples.values() if z.requires_grad]
+    if not inputs or not value.requires_grad:
+        return False
+    return any(g is not None for g in torch.autograd.grad(value.sum(), inputs, allow_unused=True))
+
+
+def _middle(params: Params) -> Choose:
+    """A `choose` that takes every path at the middle of its base noise."""
+    some = next(iter(params.values()))
+    middle = {"normal": 0.0, "uniform": 0.5}
+    return lambda name, law: law.path(
+        {role: some.new_full(spec.shape, middle[spec.kind]) for role, spec in law.noise().items()}
+    )

@@ -31,8 +31,8 @@ class Weighted(Estimator):
     def estimate(self, run, params, noise, tunables, memory):
         value = run(params, follow({"z": {"normal": noise["z"]["normal"][0]}})).value
         coefficient = {"loc": tunables["a"], "shift": torch.tensor(3.0)}
-        loss = (tunables["a"] - 4).square() if self.own_loss else "variance"
-        return Terms(value, (value, value), (2.0, coefficient), 1, memory, loss)
+        loss = (tunables["a"] - 4).square() if self.own_loss else None
+        return Terms(value, (value, value), (2.0, coefficient), 1, memory, loss, tune_variance=loss is None)
 
 
 def estimate(a: float, own_loss: bool):

@@ -36,7 +36,7 @@ def context(
     training = {"optimiser": {"name": "sgd"}}
     learner = learners.make(task, {"name": method, "options": options}, training)
     params = {n: 50 * p for n, p in task.init(generator("test", "variance", "init")).items()}
-    state = learner.init(params, train[:20])
+    state = learner.init(params, train[:20], generator("test", "method"))
     return measure.Context(task, learner, params, ("test", "variance"), torch.device("cpu"), state, batch)
 
 

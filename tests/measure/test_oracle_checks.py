@@ -25,11 +25,15 @@ def test_a_biased_estimator_stops_the_run(monkeypatch: pytest.MonkeyPatch, name:
     class Biased(Estimator):
         right: Estimator
 
+        @property
+        def card(self):
+            return self.right.card
+
         def noise(self, sites):
             return self.right.noise(sites)
 
-        def init(self, sites):
-            return self.right.init(sites)
+        def init(self, sites, generator):
+            return self.right.init(sites, generator)
 
         def estimate(self, *arguments):
             terms = self.right.estimate(*arguments)

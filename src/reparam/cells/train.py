@@ -78,7 +78,8 @@ class Training:
     def initial(self, seed: int) -> State:
         """The learner's state before the first step of this seed."""
         params = self.task.init(generator(*self.axes(seed), "init"))
-        return self.learner.init({name: p.to(self.device) for name, p in params.items()}, self._x)
+        method = generator(*self.axes(seed), "init", "method")
+        return self.learner.init({n: p.to(self.device) for n, p in params.items()}, self._x, method)
 
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
         """One pure step of one replica on raw training rows."""

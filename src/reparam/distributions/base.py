@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
@@ -51,3 +52,72 @@ class Law(ABC):
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
         """log density or mass of `z` in nats, in the plate's shape."""
+
+    def validate(self) -> None:  # noqa: B027 - a law may accept every parameter
+        """Raise ReparamError when a parameter is outside its support. Reads values, so not for traced code."""
+
+
+class Relaxable(Law):
+    """A discrete law that is a perturbed choice: z = discretize(logits + noise), and so has a relaxation.
+
+    The perturbed logits g (logistic noise for bits, Gumbel noise for one-hot vectors) follow a
+    differentiable path; `discretize` makes the sample of them and `soften` its relaxation. z = path(noise) is
+    always discretize(perturb(noise)).
+    """
+
+    logits: Tensor
+
+    @abstractmethod
+    def perturb(self, noise: Mapping[str, Tensor]) -> Tensor:
+        """g = logits + noise, in the law's shape, differentiable in the logits."""
+
+    @abstractmethod
+    def discretize(self, g: Tensor) -> Tensor:
+        """The hard sample that `g` stands for; its derivative is zero."""
+
+    @abstractmethod
+    def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
+        """The relaxed sample of `g`: inside the support's hull, and discretize(g) as temperature → 0."""
+
+    @abstractmethod
+    def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+        """g drawn from its law given discretize(g) = z, by fresh noise; differentiable in the logits.
+
+        Tucker et al. 2017, Eq. 8 and App. C.
+        """
+
+    @abstractmethod
+    def perturb_coupled(self, z: Tensor, g: Tensor) -> Tensor:
+        """The value of `g` with the derivative of `perturb_given(z, v)` at the noise v that gives g.
+
+        z = discretize(g). First derivatives with respect to the logits only.
+        """
+
+    def path(self, noise: Mapping[str, Tensor]) -> Tensor:
+        return self.discretize(self.perturb(noise))
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """E[z], in the law's shape, differentiable in the logits."""
+
+    @abstractmethod
+    def support(self) -> Tensor:
+        """All states of one event: [states, *event]."""
+
+
+def require(condition: Tensor, parameter: str, what: str, value: Tensor) -> None:
+    """ReparamError naming the parameter and its first bad entry, unless `condition` holds everywhere."""
+    if not bool(condition.all()):
+        bad = value.expand(condition.shape)[~condition].flatten()[0].item()
+        raise ReparamError(f"{parameter} must be {what}, but holds {bad:g}")
+
+
+def logistic(uniform: Tensor) -> Tensor:
+    """The standard logistic variable with this CDF value: log u − log(1 − u)."""
+    return uniform.log() - torch.log1p(-uniform)
+
+
+def stop(tensor: Tensor) -> Tensor:
+    """The tensor as a constant of every derivative."""
+    return tensor.detach()

@@ -7,13 +7,13 @@ from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
-from reparam.distributions.base import Law
+from reparam.distributions.base import Relaxable, logistic, require, stop
 from reparam.noise import NoiseSpec
 
 
-class Bernoulli(Law):
+class Bernoulli(Relaxable):
     """Independent bits with success probability `probs`, or log-odds `logits` (exactly one is given).
 
     Base noise: one uniform per entry (role "uniform"). The path thresholds logits + logit(u) at zero, so
@@ -29,8 +29,15 @@ class Bernoulli(Law):
     ) -> None:
         if (probs is None) == (logits is None):
             raise ValueError("Bernoulli takes exactly one of probs and logits")
+        self._given_probs = probs
         self.logits: Tensor = torch.logit(probs) if logits is None else logits  # type: ignore[arg-type]
         super().__init__(self.logits, event_dims=event_dims)
+
+    def validate(self) -> None:
+        if self._given_probs is not None:
+            probs = self._given_probs
+            require((probs >= 0) & (probs <= 1), "Bernoulli's probs", "in [0, 1]", probs)
+        require(~torch.isnan(self.logits), "Bernoulli's logits", "numbers", self.logits)
 
     @property
     def probs(self) -> Tensor:
@@ -50,10 +57,31 @@ class Bernoulli(Law):
     def noise(self) -> dict[str, NoiseSpec]:
         return {"uniform": NoiseSpec("uniform", self.shape)}
 
-    def path(self, noise: Mapping[str, Tensor]) -> Tensor:
-        uniform = noise["uniform"]
-        logistic = uniform.log() - torch.log1p(-uniform)
-        return (self.logits + logistic > 0).to(self.logits.dtype)
+    def perturb(self, noise: Mapping[str, Tensor]) -> Tensor:
+        return self.logits + logistic(noise["uniform"])
+
+    def discretize(self, g: Tensor) -> Tensor:
+        return (g > 0).to(self.logits.dtype)
+
+    def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
+        """The binary Concrete variable σ(g / temperature) (Maddison et al. 2017, App. B)."""
+        return torch.sigmoid(g / temperature)
+
+    def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+        """logits + logit(u) with u uniform above σ(−logits) where z = 1 and below it where z = 0."""
+        v = noise["uniform"]
+        log_p, log_q = logsigmoid(self.logits), logsigmoid(-self.logits)
+        p, q = log_p.exp(), log_q.exp()
+        one = torch.log(q + v * p) - torch.log1p(-v) - log_p
+        zero = v.log() + log_q - torch.log(p + (1 - v) * q)
+        return self.logits + torch.where(z > 0, one, zero)
+
+    def perturb_coupled(self, z: Tensor, g: Tensor) -> Tensor:
+        """By implicit differentiation at fixed v: dg/dlogits = 1 − σ(∓logits) / σ(±(g − logits)), z = 1 / 0."""
+        theta, g = stop(self.logits), stop(g)
+        one = 1 - (logsigmoid(-theta) - logsigmoid(g - theta)).exp()
+        zero = 1 - (logsigmoid(theta) - logsigmoid(theta - g)).exp()
+        return g + torch.where(z > 0, one, zero) * (self.logits - theta)
 
     def log_prob(self, z: Tensor) -> Tensor:
         return self.sum_event(z * self.logits - softplus(self.logits))

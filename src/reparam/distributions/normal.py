@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions.base import Law
+from reparam.distributions.base import Law, require
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
@@ -24,6 +25,10 @@ class Normal(Law):
     def __init__(self, loc: Tensor, scale: Tensor, event_dims: int | None = None) -> None:
         super().__init__(loc, scale, event_dims=event_dims)
         self.loc, self.scale = loc, scale
+
+    def validate(self) -> None:
+        require(torch.isfinite(self.loc), "Normal's loc", "finite", self.loc)
+        require(self.scale > 0, "Normal's scale", "positive", self.scale)
 
     @property
     def mean(self) -> Tensor:
@@ -61,3 +66,25 @@ class Normal(Law):
 def standard_normal(like: Tensor) -> Normal:
     """N(0, I) with the shape of `like`, one event per last axis."""
     return Normal(torch.zeros_like(like), torch.ones_like(like))
+
+
+def reparameterize(mu: Tensor, log_var: Tensor) -> Tensor:
+    """A sample μ + σ ε of N(μ, diag σ²) with σ = exp(log_var / 2), from torch's global generator.
+
+    `mu` and `log_var` [batch, latent] (any shapes that broadcast); the sample has their common shape and is
+    differentiable in both.
+    """
+    shape = torch.broadcast_shapes(mu.shape, log_var.shape)
+    epsilon = torch.randn(shape, dtype=mu.dtype, device=mu.device)
+    return Normal(mu, (0.5 * log_var).exp()).path({"normal": epsilon})
+
+
+def reparameterize_k_samples(mu: Tensor, log_var: Tensor, k: int) -> Tensor:
+    """`k` independent samples of `reparameterize` for each datum: [batch, latent] → [batch, k, latent].
+
+    Raises ReparamError unless k is an integer of at least 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise ReparamError(f"reparameterize_k_samples: k must be an integer ≥ 1, got {k!r}")
+    wide = [entry.unsqueeze(-2).expand(*entry.shape[:-1], k, entry.shape[-1]) for entry in (mu, log_var)]
+    return reparameterize(*wide)

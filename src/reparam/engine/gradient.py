@@ -3,17 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from reparam.estimators.base import Coefficient, Estimator, Terms
+from reparam.errors import ReparamError
+from reparam.estimators.base import Coefficient, Estimator, Terms, name_of
 from reparam.noise import Noise
-from reparam.program import Params, Program, run
+from reparam.program import Choose, Params, Program, Site, Trace, describe, reaches_value, run
 
 Gradient = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The `Run` that estimators are given."""
+
+    program: Program
+    signals: Mapping[str, Tensor] | None = None
+
+    def __call__(self, params: Params, choose: Choose) -> Trace:
+        return run(self.program, params, choose, self.signals)
+
+    def sites(self, params: Params, choose: Choose) -> dict[str, Site]:
+        return run(self.program, params, choose).latent
+
+
+def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str, Site]:
+    """The program's latent sites, after a look at whether the estimator can do anything with them.
+
+    Raises ReparamError, in one line, for parameters out of their law's support, a law that the estimator
+    cannot handle, and, under an estimator that needs ∂f, a program without a differentiable path from any site
+    to its value. Reads values: for once, before the first estimate.
+    """
+    sites = describe(program, params)
+    if not sites:
+        raise ReparamError("the program has no sample site: call sample(name, law) for what is random")
+    estimator.check(sites)
+    if estimator.card.needs_derivative and not reaches_value(program, params):
+        raise ReparamError(
+            f"{name_of(estimator)} differentiates f with respect to its samples, but no differentiable path leads "
+            f"from any site ({', '.join(sites)}) to the value; use an estimator that needs only values of f, such as "
+            "score_function"
+        )
+    return sites
 
 
 class Estimate(NamedTuple):
@@ -33,19 +68,21 @@ def estimate_gradient(
     noise: Noise,
     tunables: Mapping[str, Tensor] | None = None,
     memory: Any = None,
+    signals: Mapping[str, Tensor] | None = None,
 ) -> Estimate:
     """The estimator's gradient of E[Σ_plate value] at `params` (flat dict), a pure function of the noise.
 
-    `tunable_gradient` is that of the estimator's own loss, or of the gradient's squared norm when it
-    asks for "variance" (Tucker et al. 2017, §3.2; Grathwohl et al. 2018, §3); empty without tunables.
+    `tunable_gradient` is that of the estimator's own loss, and of the gradient's squared norm when it
+    asks for that (Tucker et al. 2017, §3.2; Grathwohl et al. 2018, §3); empty without tunables. `signals` are
+    given learning signals by site (see `Trace`).
     """
     params, tunables = dict(params), dict(tunables or {})
     memory = {} if memory is None else memory
     static: dict[str, Any] = {}
 
     def terms_at(params: Params, tunables: Mapping[str, Tensor]) -> Terms:
-        terms = estimator.estimate(partial(run, program), params, noise, tunables, memory)
-        static["evaluations"], static["tunable_loss"] = terms.evaluations, terms.tunable_loss
+        terms = estimator.estimate(Runner(program, signals), params, noise, tunables, memory)
+        static["evaluations"], static["tune_variance"] = terms.evaluations, terms.tune_variance
         static["coefficients"] = terms.coefficients
         return terms
 
@@ -64,12 +101,12 @@ def estimate_gradient(
     if tunables:
 
         def tunable_objective(tunables: Mapping[str, Tensor]) -> Tensor:
-            if static["tunable_loss"] == "variance":
-                inner, _ = gradient_at(params, tunables)
-                return torch.stack([entry.square().sum() for entry in inner.values()]).sum()
             loss = terms_at(params, tunables).tunable_loss
-            assert isinstance(loss, Tensor), "an estimator with tunables must return their loss"
-            return loss
+            objective = aux["value"].new_zeros(()) if loss is None else loss
+            if static["tune_variance"]:
+                inner, _ = gradient_at(params, tunables)
+                objective = objective + torch.stack([g.square().sum() for g in inner.values()]).sum()
+            return objective
 
         tunable_gradient = torch.func.grad(tunable_objective)(tunables)
     return Estimate(gradient, aux["value"], aux["memory"], static["evaluations"], tunable_gradient)

@@ -9,7 +9,7 @@ from reparam.errors import ReparamError
 from reparam.estimators.base import Estimator, Terms, register, registry
 from reparam.registry import nearest
 
-__all__ = ["Estimator", "Terms", "make", "names", "register"]
+__all__ = ["Estimator", "Terms", "get", "make", "names", "register"]
 
 
 def names() -> list[str]:
@@ -17,12 +17,17 @@ def names() -> list[str]:
     return registry.names()
 
 
+def get(name: str) -> type[Estimator]:
+    """The class of the estimator called `name`; ReparamError with the nearest name when there is none."""
+    return registry.get(name)
+
+
 def make(name: str, options: Mapping[str, Any] | None = None) -> Estimator:
     """The estimator called `name` with these options.
 
     Raises ReparamError for an unknown name or option, with the nearest known one.
     """
-    kind = registry.get(name)
+    kind = get(name)
     fields = list(getattr(kind, "__dataclass_fields__", {}))
     for option in options or {}:
         if option not in fields:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
+from reparam.estimators.card import Card
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Choose, Params, Site, Trace
 from reparam.registry import Registry
@@ -23,7 +24,18 @@ register = registry.register
 class Run(Protocol):
     """A program waiting for parameters and for someone to choose its samples."""
 
-    def __call__(self, params: Params, choose: Choose) -> Trace: ...
+    @property
+    def signals(self) -> Mapping[str, Tensor] | None:
+        """Given learning signals by site (see `Trace`)."""
+        ...
+
+    def __call__(self, params: Params, choose: Choose) -> Trace:
+        """One evaluation of f."""
+        ...
+
+    def sites(self, params: Params, choose: Choose) -> Sites:
+        """The latent sites met with these samples; f's value is not looked at, so this is no evaluation."""
+        ...
 
 
 class Terms(NamedTuple):
@@ -41,23 +53,29 @@ class Terms(NamedTuple):
     """Evaluations of the program's value per estimate."""
     memory: Any
     """The estimator's running averages after this estimate (same structure as `init` gave)."""
-    tunable_loss: Tensor | Literal["variance"] | None = None
-    """What the estimator's own parameters minimise: a scalar, or the gradient's squared norm."""
+    tunable_loss: Tensor | None = None
+    """A scalar that some of the estimator's own parameters minimise. The estimate must not be differentiable
+    in those parameters (a baseline enters it as a constant)."""
+    tune_variance: bool = False
+    """Whether the others minimise the squared norm of the gradient estimate, and so its variance."""
 
 
 class Estimator(ABC):
-    """An estimator of ∇ E[value]. Subclasses are frozen dataclasses; their fields are its options."""
+    """An estimator of the gradient of E[value]. Subclasses are frozen dataclasses; their fields are its options."""
 
-    unbiased: ClassVar[bool]
-    needs_derivative: ClassVar[bool]
-    """Whether it differentiates the program's value with respect to a sample."""
+    card: ClassVar[Card]
 
     @abstractmethod
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
-        """The base noise of one estimate, by site and role."""
+        """The base noise of one estimate, by site and role. The role of a law's own path keeps the law's name
+        for it, so that estimators share this noise."""
 
-    def init(self, sites: Sites) -> tuple[dict[str, Tensor], Any]:
-        """(tunables, memory) before the first estimate; most estimators have neither."""
+    def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
+        """(tunables, memory) before the first estimate; most estimators have neither.
+
+        Tunables are a flat dict of tensors named "<kind>" or "<kind>.<site>…"; networks draw their first weights
+        from `generator` (a CPU generator).
+        """
         return {}, {}
 
     @abstractmethod
@@ -65,6 +83,27 @@ class Estimator(ABC):
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
     ) -> Terms:
         """The terms of one estimate at `params`, from this noise."""
+
+    def check(self, sites: Sites) -> None:
+        """Raise ReparamError, naming the site and who could, when a law is not one that it can handle."""
+        for name, site in sites.items():
+            if not self.card.requires.holds(site.law):
+                raise ReparamError(
+                    f"{name_of(self)} needs {self.card.requires.words}, and sample site {name!r} has a "
+                    f"{type(site.law).__name__} law; estimators for it: {', '.join(able(site.law))}"
+                )
+
+
+def name_of(estimator: Estimator | type[Estimator]) -> str:
+    """The name it is registered under, or its class's name."""
+    kind = estimator if isinstance(estimator, type) else type(estimator)
+    known = {registry.get(name): name for name in registry.names()}
+    return known.get(kind, kind.__name__)
+
+
+def able(law: Any) -> list[str]:
+    """The names of the estimators that can handle this law."""
+    return [name for name in registry.names() if registry.get(name).card.requires.holds(law)]
 
 
 def path_noise(sites: Sites, samples: int) -> dict[str, dict[str, NoiseSpec]]:
@@ -90,3 +129,34 @@ def check_samples(samples: int, least: int, estimator: str) -> None:
     """ReparamError unless `samples` is an integer of at least `least`."""
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < least:
         raise ReparamError(f"{estimator}: samples must be an integer ≥ {least}, got {samples!r}")
+
+
+def hard_run(run: Run, params: Params, noise: Noise) -> Trace:
+    """The program with every site at its sample, as a constant: what score terms are made of."""
+    return run(params, lambda name, law: law.path(noise[name]).detach())
+
+
+def signal_of(trace: Trace, name: str) -> Tensor:
+    """The learning signal of a site, constant, in the shape of its law's plate.
+
+    The given one where there is one; else the program's value, summed over the trailing plate axes that the site's
+    law does not have (a site shared by the plate is signalled by all of it).
+    """
+    if trace.signals is not None and name in trace.signals:
+        return trace.signals[name].detach()
+    return on_plate(trace.value.detach(), len(trace.sites[name].law.plate))
+
+
+def on_plate(values: Tensor, plate_dims: int) -> Tensor:
+    """`values` [plate] summed over its trailing axes until `plate_dims` axes are left."""
+    extra = values.ndim - plate_dims
+    return values.sum(dim=tuple(range(-extra, 0))) if extra else values
+
+
+def log_q(trace: Trace) -> Tensor:
+    """Σ_sites log q on the value's plate; a shared site's log q is spread over the plate that it lacks."""
+    total = torch.zeros_like(trace.value)
+    for site in trace.latent.values():
+        entry = site.law.log_prob(site.z)
+        total = total + entry[(..., *(None,) * (total.ndim - entry.ndim))]
+    return total

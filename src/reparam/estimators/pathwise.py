@@ -8,49 +8,30 @@ from typing import Any
 
 from torch import Tensor
 
-from reparam.errors import ReparamError
-from reparam.estimators.base import (
-    Estimator,
-    Run,
-    Sites,
-    Terms,
-    check_samples,
-    over_samples,
-    path_noise,
-    register,
-)
-from reparam.noise import Noise, NoiseSpec
-from reparam.program import Params, follow
+from reparam.estimators.base import register
+from reparam.estimators.card import PATH, Card
+from reparam.estimators.paths import PathEstimator
 
 
 @register("pathwise")
 @dataclass(frozen=True)
-class Pathwise(Estimator):
-    """∇ E_q[f(z)] = E_ε[∇ f(g(ε; φ))], averaged over `samples` draws (Kingma & Welling 2014, Eq. 5–7).
+class Pathwise(PathEstimator):
+    """∇ E_q[f(z)] = E_ε[∇ f(g(ε; φ))], averaged over `samples` draws (Kingma & Welling 2014, Eq. 5–7)."""
 
-    Needs laws whose path is differentiable; raises ReparamError at any other.
-    """
+    card = Card(
+        title="Pathwise (reparameterization)",
+        what="Writes the sample as a function of noise without parameters, z = g(ε; φ), and differentiates f "
+        "through it.",
+        formula="∇_φ f(g(ε; φ)),  ε ~ p(ε)",
+        when="The first choice for laws with a differentiable path and an f that is smooth in z. It loses to the score "
+        "function where f changes quickly on the scale of q, and is wrong where f has jumps.",
+        paper="Kingma & Welling 2014 (arXiv:1312.6114), Eq. 5–7; Rezende et al. 2014 (arXiv:1401.4082)",
+        unbiased=True,
+        needs_derivative=True,
+        requires=PATH,
+        evaluations=lambda estimator, sites: estimator.samples,
+        settings=({}, {"samples": 3}),
+    )
 
-    samples: int = 1
-    unbiased = True
-    needs_derivative = True
-
-    def __post_init__(self) -> None:
-        check_samples(self.samples, 1, "pathwise")
-
-    def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
-        for name, site in sites.items():
-            if not site.law.reparameterized:
-                law = type(site.law).__name__
-                raise ReparamError(
-                    f"pathwise: sample site {name!r} has a {law} law, whose path has no derivative; "
-                    "use score_function or exact for this program"
-                )
-        return path_noise(sites, self.samples)
-
-    def estimate(
-        self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
-    ) -> Terms:
-        values = over_samples(lambda one: run(params, follow(one)).value, noise)
-        value = values.mean(0)
-        return Terms(value, (value,), (1.0,), self.samples, memory)
+    def draw(self, law: Any, noise: Mapping[str, Tensor], memory: Any) -> Tensor:
+        return law.path(noise)

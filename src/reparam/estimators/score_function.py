@@ -16,10 +16,13 @@ from reparam.estimators.base import (
     Sites,
     Terms,
     check_samples,
+    hard_run,
     over_samples,
     path_noise,
     register,
+    signal_of,
 )
+from reparam.estimators.card import ANY_LAW, Card
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
 from reparam.registry import nearest
@@ -46,8 +49,25 @@ class ScoreFunction(Estimator):
     baseline: Baseline = "none"
     samples: int = 1
     decay: float = 0.9
-    unbiased = True
-    needs_derivative = False
+    card = Card(
+        title="Score function (REINFORCE, likelihood ratio)",
+        what="Weighs the score ∇ log q(z) with the value of f at the sample, less a baseline that does not look at the "
+        "sample. Uses only values of f.",
+        formula="(f(z) − b) ∇ log q(z) + ∇ f(z),  z ~ q",
+        when="For any law with a density and any f, differentiable or not. Always with a baseline: "
+        "leave_one_out with a few samples is simple and strong.",
+        paper="Williams 1992; Mnih & Rezende 2016 (arXiv:1602.06725) for leave_one_out",
+        unbiased=True,
+        needs_derivative=False,
+        requires=ANY_LAW,
+        evaluations=lambda estimator, sites: estimator.samples,
+        settings=(
+            {},
+            {"samples": 2},
+            {"baseline": "moving_average"},
+            {"baseline": "leave_one_out", "samples": 3},
+        ),
+    )
 
     def __post_init__(self) -> None:
         if self.baseline not in get_args(Baseline):
@@ -62,7 +82,7 @@ class ScoreFunction(Estimator):
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         return path_noise(sites, self.samples)
 
-    def init(self, sites: Sites) -> tuple[dict[str, Tensor], Any]:
+    def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
         if self.baseline != "moving_average":
             return {}, {}
         zeros = {name: site.z.new_zeros(()) for name, site in sites.items()}
@@ -71,12 +91,12 @@ class ScoreFunction(Estimator):
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
     ) -> Terms:
-        def one(draw: Noise) -> tuple[Tensor, dict[str, Tensor]]:
-            trace = run(params, lambda name, law: law.path(draw[name]).detach())
-            return trace.value, {name: site.law.log_prob(site.z) for name, site in trace.latent.items()}
+        def one(draw: Noise) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+            trace = hard_run(run, params, draw)
+            densities = {name: site.law.log_prob(site.z) for name, site in trace.latent.items()}
+            return trace.value, densities, {name: signal_of(trace, name) for name in trace.latent}
 
-        values, log_q = over_samples(one, noise)
-        signals = {name: _on_plate(values.detach(), entry) for name, entry in log_q.items()}
+        values, log_q, signals = over_samples(one, noise)
         losses = [values.mean(0)]
         for name, signal in signals.items():
             advantage = signal - self._baseline(name, signal, memory)
@@ -102,9 +122,3 @@ class ScoreFunction(Estimator):
             name: keep * memory["average"][name] + add * signal.mean() for name, signal in signals.items()
         }
         return {"average": average, "weight": keep * memory["weight"] + add}
-
-
-def _on_plate(values: Tensor, entry: Tensor) -> Tensor:
-    """Sum `values` over the trailing plate axes that a shared site's log q does not have."""
-    missing = values.ndim - entry.ndim
-    return values.sum(dim=tuple(range(-missing, 0))) if missing else values

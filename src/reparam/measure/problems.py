@@ -19,7 +19,6 @@ class Problem(NamedTuple):
     program: Program
     params: dict[str, Tensor]
     expectation: Callable[[Program, Params], Tensor]
-    laws: frozenset[str]
 
     def exact(self) -> dict[str, Tensor]:
         """∇ E[Σ_plate value], by the oracle."""
@@ -74,30 +73,25 @@ PROBLEMS = {
         bits_one_layer,
         _params(logits=(2, 3), weights=(3,)),
         enumeration.expectation,
-        frozenset({"Bernoulli"}),
     ),
     "bits_two_layers": Problem(
         bits_two_layers,
         _params(top=(2, 2), low=(2, 2), link=(2,), weights=(2,)),
         enumeration.expectation,
-        frozenset({"Bernoulli"}),
     ),
     "bits_shared": Problem(
         bits_shared,
         _params(shared=(2,), local=(3, 1), targets=(3,)),
         enumeration.expectation,
-        frozenset({"Bernoulli"}),
     ),
     "normal_one_layer": Problem(
         normal_one_layer,
         _params(loc=(2, 2), log_scale=(2, 2), weights=(2,)),
         quadrature.expectation,
-        frozenset({"Normal"}),
     ),
     "normal_two_layers": Problem(
         normal_two_layers,
         _params(top=(2, 1), low=(2, 1), link=(1,), log_scale=(2, 1)),
         quadrature.expectation,
-        frozenset({"Normal"}),
     ),
 }

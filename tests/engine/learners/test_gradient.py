@@ -27,7 +27,7 @@ def one_step(estimator: Estimator, task: object = TASK) -> tuple[dict, dict, dic
     learner = GradientLearner(task, estimator, SGD)
     block = draw_block(learner.noise(PARAMS, X[:BATCH]), ("test", "gradient"), 1)
     noise = {site: {role: value[0] for role, value in roles.items()} for site, roles in block.items()}
-    state = learner.init(PARAMS, X[:BATCH])
+    state = learner.init(PARAMS, X[:BATCH], generator("test", "method"))
     after, metrics = learner.step(state, X[:BATCH], torch.arange(BATCH), noise)
     return state, after, metrics, noise
 
@@ -60,10 +60,12 @@ def test_evaluations_count_every_sample_of_every_datum() -> None:
 class Tuned(Estimator):
     """Pathwise, with a tunable that descends (a − 4)²."""
 
+    card = estimators.get("pathwise").card
+
     def noise(self, sites):
         return path_noise(sites, 1)
 
-    def init(self, sites):
+    def init(self, sites, generator):
         return {"a": torch.tensor(0.0)}, {}
 
     def estimate(self, run, params, noise, tunables, memory):

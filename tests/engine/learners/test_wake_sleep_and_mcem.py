@@ -33,7 +33,7 @@ def setting(
     x = task.train[index]
     noise = draw_block(learner.noise(params, x), ("test", "learners", "noise"), 1)
     noise = {site: {role: value[0] for role, value in roles.items()} for site, roles in noise.items()}
-    return learner, learner.init(params, x), (x, index, noise)
+    return learner, learner.init(params, x, generator("test", "method")), (x, index, noise)
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
@@ -26,8 +27,11 @@ class Learner(Protocol):
         """The base noise of one step on a minibatch like `x` [B, D]."""
         ...
 
-    def init(self, params: Params, x: Tensor) -> State:
-        """The state before the first step: nested dicts of tensors, with the parameters under "params"."""
+    def init(self, params: Params, x: Tensor, generator: torch.Generator) -> State:
+        """The state before the first step: nested dicts of tensors, with the parameters under "params".
+
+        `generator`, on the CPU, is for what the method itself draws at random: the first weights of its networks.
+        """
         ...
 
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:

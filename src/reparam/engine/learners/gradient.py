@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from reparam.engine import optimisers
-from reparam.engine.gradient import estimate_gradient
+from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.engine.learners.base import Metrics, Params, State
 from reparam.estimators import Estimator
 from reparam.noise import Noise, NoiseSpec
@@ -29,10 +30,11 @@ class GradientLearner:
         self.optimiser = optimisers.make(training["optimiser"])
 
     def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:
-        return self.estimator.noise(describe(self.task.program(x), params))
+        return self.estimator.noise(prepare(self.estimator, self.task.program(x), params))
 
-    def init(self, params: Params, x: Tensor) -> State:
-        tunables, memory = self.estimator.init(describe(self.task.program(x), params))
+    def init(self, params: Params, x: Tensor, generator: torch.Generator) -> State:
+        tunables, memory = self.estimator.init(describe(self.task.program(x), params), generator)
+        tunables, memory = tree_map(lambda leaf: leaf.to(x.device), (tunables, memory))
         return {
             "params": params,
             "optimiser": self.optimiser.init(params),

@@ -40,7 +40,7 @@ class Mcem:
             "hmc": {"momentum": NoiseSpec("normal", (rows, latent)), "accept": NoiseSpec("uniform", (rows,))}
         }
 
-    def init(self, params: Params, x: Tensor) -> State:
+    def init(self, params: Params, x: Tensor, generator: torch.Generator) -> State:
         latent = self.task.encode(params, x).shape[-1]
         return {
             "params": params,

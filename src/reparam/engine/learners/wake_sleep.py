@@ -38,7 +38,7 @@ class WakeSleep:
             "dreamed_x": self.task.decode(params, q.loc).noise(),
         }
 
-    def init(self, params: Params, x: Tensor) -> State:
+    def init(self, params: Params, x: Tensor, generator: torch.Generator) -> State:
         return {"params": params, "optimiser": self.optimiser.init(params)}
 
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:

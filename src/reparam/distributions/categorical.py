@@ -1,0 +1,185 @@
+"""Categorical laws: the Gumbel-max choice among the entries of the last axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from reparam.distributions.base import Law, Relaxable, require, stop
+from reparam.noise import NoiseSpec
+
+
+def _log_probs(name: str, probs: Tensor | None, logits: Tensor | None) -> Tensor:
+    """Normalised log-probabilities over the last axis."""
+    if (probs is None) == (logits is None):
+        raise ValueError(f"{name} takes exactly one of probs and logits")
+    given = probs.log() if logits is None else logits  # type: ignore[union-attr]
+    if given.ndim == 0:
+        raise ValueError(f"{name} needs at least one axis: the last one holds the categories")
+    return given.log_softmax(-1)
+
+
+def _validate(name: str, probs: Tensor | None, logits: Tensor) -> None:
+    if probs is not None:
+        require(probs >= 0, f"{name}'s probs", "≥ 0", probs)
+    require(~torch.isnan(logits), f"{name}'s logits", "numbers", logits)
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    """Per variable; an impossible category contributes 0."""
+    return -(logits.exp() * torch.where(logits.exp() > 0, logits, 0.0)).sum(-1)
+
+
+def _kl(logits: Tensor, others: Tensor) -> Tensor:
+    probs = logits.exp()
+    return (probs * torch.where(probs > 0, logits - others, 0.0)).sum(-1)
+
+
+class OneHotCategorical(Relaxable):
+    """One-hot vectors over the last axis with probabilities `probs`, or unnormalised log-probabilities `logits`.
+
+    Exactly one is given, [..., K]; it is normalised. `event_dims` counts the categories' axis: 1 (the default)
+    for one variable per plate entry, 2 for [..., N, K] with N independent variables per entry. Base noise: one
+    uniform per entry; path: one-hot argmax of logits − log(−log u) (the Gumbel-max trick).
+    """
+
+    def __init__(
+        self,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        event_dims: int | None = None,
+    ) -> None:
+        self._given_probs = probs
+        self.logits: Tensor = _log_probs("OneHotCategorical", probs, logits)
+        super().__init__(self.logits, event_dims=event_dims)
+        if self.event_dims < 1:
+            raise ValueError("OneHotCategorical: event_dims counts the categories' axis and is at least 1")
+
+    def validate(self) -> None:
+        _validate("OneHotCategorical", self._given_probs, self.logits)
+
+    @property
+    def probs(self) -> Tensor:
+        """Probabilities, in the law's shape."""
+        return self.logits.exp()
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, in the law's shape."""
+        return self.probs
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of each entry, in the law's shape."""
+        return self.probs * (1 - self.probs)
+
+    def noise(self) -> dict[str, NoiseSpec]:
+        return {"uniform": NoiseSpec("uniform", self.shape)}
+
+    def perturb(self, noise: Mapping[str, Tensor]) -> Tensor:
+        return self.logits - torch.log(-noise["uniform"].log())
+
+    def discretize(self, g: Tensor) -> Tensor:
+        return one_hot(g.argmax(-1), g.shape[-1]).to(self.logits.dtype)
+
+    def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
+        """The Gumbel-Softmax / Concrete variable softmax(g / temperature) (Jang et al. 2017, Eq. 2)."""
+        return (g / temperature).softmax(-1)
+
+    def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+        """The chosen entry is a Gumbel(0) maximum, the others are Gumbel variables truncated at it."""
+        return self._given(z, torch.log(-noise["uniform"].log()))
+
+    def perturb_coupled(self, z: Tensor, g: Tensor) -> Tensor:
+        chosen = z > 0
+        g, logits = stop(g), stop(self.logits)
+        top = g.amax(-1, keepdim=True)
+        below = torch.where(chosen, -1.0, g - top)
+        log_exponential = logits - g + torch.log1p(-below.exp())
+        return self._given(z, torch.where(chosen, -top, log_exponential))
+
+    def _given(self, z: Tensor, log_exponential: Tensor) -> Tensor:
+        """From standard exponential variables, given by their logarithm: e^(−g) = e^(−top) + E / p."""
+        top = -torch.where(z > 0, log_exponential, 0.0).sum(-1, keepdim=True)
+        others = -torch.logaddexp(-top, log_exponential - self.logits)
+        return torch.where(z > 0, top, others)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.sum_event(torch.where(z == 0, 0.0, z * self.logits))
+
+    def entropy(self) -> Tensor:
+        """Entropy in nats, in the plate's shape."""
+        return self._sum_variables(_entropy(self.logits))
+
+    def kl(self, other: OneHotCategorical) -> Tensor:
+        """KL(self ‖ other) in nats, in the plate's shape."""
+        return self._sum_variables(_kl(self.logits, other.logits))
+
+    def _sum_variables(self, entries: Tensor) -> Tensor:
+        variables = self.event_dims - 1
+        return entries.sum(dim=tuple(range(-variables, 0))) if variables else entries
+
+    def support(self) -> Tensor:
+        """All states of one event: [K^n, *event], for n variables per event."""
+        *variables, categories = self.shape[len(self.shape) - self.event_dims :]
+        choices = torch.tensor(list(product(range(categories), repeat=math.prod(variables))))
+        states = one_hot(choices, categories).to(self.logits)
+        return states.reshape(-1, *variables, categories)
+
+
+class Categorical(Law):
+    """Indices 0 … K − 1 with probabilities `probs`, or unnormalised log-probabilities `logits` [..., K].
+
+    The sample is an int64 tensor of shape [...]; `event_dims` counts the axes of that shape and defaults to 0: one
+    variable per plate entry, as the batch shape of torch.distributions.Categorical. Where a relaxation is
+    wanted use OneHotCategorical: an index has none. Base noise: one uniform per category; path: argmax of
+    logits − log(−log u).
+    """
+
+    def __init__(
+        self,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        event_dims: int | None = None,
+    ) -> None:
+        self._given_probs = probs
+        self.logits: Tensor = _log_probs("Categorical", probs, logits)
+        super().__init__(self.logits[..., 0], event_dims=event_dims or 0)
+        self.event_dims_inferred = event_dims is None
+
+    def validate(self) -> None:
+        _validate("Categorical", self._given_probs, self.logits)
+
+    @property
+    def probs(self) -> Tensor:
+        """Probabilities [..., K]."""
+        return self.logits.exp()
+
+    def noise(self) -> dict[str, NoiseSpec]:
+        return {"uniform": NoiseSpec("uniform", tuple(self.logits.shape))}
+
+    def path(self, noise: Mapping[str, Tensor]) -> Tensor:
+        return (self.logits - torch.log(-noise["uniform"].log())).argmax(-1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        logits = self.logits.expand(*z.shape, self.logits.shape[-1])
+        return self.sum_event(logits.gather(-1, z.unsqueeze(-1)).squeeze(-1))
+
+    def entropy(self) -> Tensor:
+        """Entropy in nats, in the plate's shape."""
+        return self.sum_event(_entropy(self.logits))
+
+    def kl(self, other: Categorical) -> Tensor:
+        """KL(self ‖ other) in nats, in the plate's shape."""
+        return self.sum_event(_kl(self.logits, other.logits))
+
+    def support(self) -> Tensor:
+        """All states of one event: [K^n, *event], for n variables per event."""
+        event = self.shape[len(self.shape) - self.event_dims :]
+        states = torch.tensor(list(product(range(self.logits.shape[-1]), repeat=math.prod(event))))
+        return states.reshape(-1, *event).to(self.logits.device)

@@ -1,0 +1,62 @@
+"""What an estimator promises, in a form that is shown to users and tested against what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reparam.distributions import Bernoulli, Law, Normal, Relaxable
+from reparam.program import Site
+
+Objective = Literal["expectation", "bound", "wake"]
+"""What the estimate is a gradient of, for a program with value f and K = the estimator's `samples`:
+
+- `expectation`: E[f];
+- `bound`: E[log 1/K Σ_k exp f_k], the K-sample bound of a program whose value is a log weight;
+- `wake`: Σ_k w̃_k ∇ log p_k for the model and Σ_k w̃_k ∇ log q_k for the sites' laws, with the normalised
+  weights w̃ of the same programs (reweighted wake-sleep); it is no gradient of one function.
+"""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What an estimator needs of the law at each of its sites."""
+
+    words: str
+    holds: Callable[[Law], bool] = field(compare=False)
+
+
+ANY_LAW = Requirement("a log density", lambda law: isinstance(law, Law))
+PATH = Requirement("a differentiable path", lambda law: law.reparameterized)
+RELAXATION = Requirement("a relaxation", lambda law: isinstance(law, Relaxable))
+FINITE_SUPPORT = Requirement("a finite support", lambda law: hasattr(law, "support"))
+BITS = Requirement("a Bernoulli law", lambda law: isinstance(law, Bernoulli))
+GAUSSIAN = Requirement("a Normal law", lambda law: isinstance(law, Normal))
+
+
+@dataclass(frozen=True)
+class Card:
+    """An estimator's promises. Every field from `unbiased` on is checked by the contract suite."""
+
+    title: str
+    what: str
+    """What it does, in a few sentences."""
+    formula: str
+    """The estimate of ∇ E[f] for one sample site, in plain text."""
+    when: str
+    """When to use it, and when not."""
+    paper: str
+    """Authors, year, arXiv number where there is one, and equation."""
+    unbiased: bool
+    """Whether its mean is the exact gradient of its objective, whatever the options."""
+    needs_derivative: bool
+    """Whether it differentiates f with respect to a sample."""
+    requires: Requirement
+    evaluations: Callable[[Any, Mapping[str, Site]], int] = field(compare=False)
+    """Evaluations of f per estimate: (the estimator, the sites of the program) → count."""
+    tunables: frozenset[str] = frozenset()
+    """Kinds of parameters of its own that it trains: the part of a tunable's name before the first dot."""
+    objective: Objective = "expectation"
+    settings: tuple[Mapping[str, Any], ...] = ({},)
+    """Options under which the contract suite tests it; the first are the defaults."""
