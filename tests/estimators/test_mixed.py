@@ -1,0 +1,160 @@
+"""Mixed: groups of sites nest, each with an estimator of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from reparam import estimators
+from reparam.distributions import Bernoulli, Normal
+from reparam.engine.gradient import estimate_gradient, prepare
+from reparam.errors import ReparamError
+from reparam.estimators.mixed import Mixed
+from reparam.noise import draw_block, generator
+
+PARAMS = {
+    "logits": torch.tensor([[0.4, -0.8], [1.1, 0.2]]),
+    "mean": torch.tensor([[0.3], [-0.5]]),
+    "link": torch.tensor([0.7, -0.4]),
+    "low": torch.tensor([[0.6], [-0.2]]),
+}
+DRAWS = 40_000
+FALSE_ALARM = 1e-6
+"""Of one test of all coordinates, for a right estimator."""
+
+
+def program(params, sample):
+    """Two data: two bits, a Normal code below them, one bit below both."""
+    bits = sample("bits", Bernoulli(logits=params["logits"]))
+    mean = params["mean"] + (bits * params["link"]).sum(-1, keepdim=True)
+    code = sample("code", Normal(mean, torch.full((2, 1), 0.8)))
+    low = sample("low", Bernoulli(logits=params["low"] + 0.5 * code))
+    return (code.sum(-1) - 0.4 + low.sum(-1)).square() + (bits.sum(-1) * code.sum(-1)) * params["mean"].sum(
+        -1
+    )
+
+
+def exact() -> dict[str, torch.Tensor]:
+    """Every bit by its mass, the code by Gauss–Hermite nodes."""
+    nodes, weights = (torch.tensor(part) for part in np.polynomial.hermite_e.hermegauss(40))
+    params = {name: p.double().requires_grad_() for name, p in PARAMS.items()}
+    total = torch.zeros((), dtype=torch.float64)
+    for first in (0.0, 1.0):
+        for second in (0.0, 1.0):
+            bits = torch.tensor([first, second], dtype=torch.float64)
+            p = params["logits"].sigmoid()
+            mass = torch.where(bits > 0, p, 1 - p).prod(-1)
+            mean = params["mean"] + (bits * params["link"]).sum()
+            for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+                code = mean + 0.8 * node
+                for low in (0.0, 1.0):
+                    q = (params["low"] + 0.5 * code).sigmoid()
+                    q = (q if low else 1 - q).squeeze(-1)
+                    f = (code.squeeze(-1) - 0.4 + low).square()
+                    f = f + bits.sum() * code.squeeze(-1) * params["mean"].squeeze(-1)
+                    total = total + (mass * weight * q * f).sum()
+    gradients = torch.autograd.grad(total, list(params.values()))
+    return dict(zip(params, gradients, strict=True))
+
+
+def estimates(sites: dict[str, Any]) -> dict[str, torch.Tensor]:
+    estimator = Mixed(sites=sites)
+    found = prepare(estimator, program, PARAMS)
+    noise = draw_block(estimator.noise(found), ("mixed", *sites), DRAWS)
+    tunables, memory = estimator.init(found, generator("mixed", "init"))
+
+    def one(draws):
+        return estimate_gradient(estimator, program, PARAMS, draws, tunables, memory).gradient
+
+    return torch.vmap(one)(noise)
+
+
+MIXES = {
+    "score, path, exact": ({"name": "score_function"}, {"name": "pathwise"}, {"name": "exact"}),
+    "exact, path, score": ({"name": "exact"}, {"name": "pathwise"}, {"name": "score_function"}),
+    "exact, score, exact": ({"name": "exact"}, {"name": "score_function"}, {"name": "exact"}),
+    "loo of 3, path, loo of 2": (
+        {"name": "score_function", "baseline": "leave_one_out", "samples": 3},
+        {"name": "pathwise"},
+        {"name": "score_function", "baseline": "leave_one_out", "samples": 2},
+    ),
+    "score with memory, path of 2, score": (
+        {"name": "score_function", "baseline": "moving_average"},
+        {"name": "pathwise", "samples": 2},
+        {"name": "score_function"},
+    ),
+}
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_every_nesting_is_unbiased_per_coordinate(mix: str) -> None:
+    found = estimates(dict(zip(("bits", "code", "low"), MIXES[mix], strict=True)))
+    truth = exact()
+    bound = norm.isf(FALSE_ALARM / 2 / sum(entry.numel() for entry in truth.values()))
+    for name, entry in truth.items():
+        sample = found[name].double()
+        z = (sample.mean(0) - entry).abs() / (sample.std(0) / DRAWS**0.5 + 1e-9)
+        assert (z <= bound).all(), (name, z)
+
+
+def test_evaluations_multiply() -> None:
+    estimator = Mixed(
+        sites={
+            "bits": {"name": "exact"},
+            "code": {"name": "pathwise", "samples": 3},
+            "low": {"name": "score_function", "samples": 2},
+        }
+    )
+    sites = prepare(estimator, program, PARAMS)
+    assert estimator.card.evaluations(estimator, sites) == 4 * 3 * 2
+    noise = {
+        s: {r: n[0] for r, n in x.items()} for s, x in draw_block(estimator.noise(sites), ("m",), 1).items()
+    }
+    assert estimate_gradient(estimator, program, PARAMS, noise).evaluations == 24
+
+
+def test_an_inner_moving_average_learns_at_a_sample_of_the_outer_sites() -> None:
+    inner = {"name": "score_function", "baseline": "moving_average", "decay": 0.0}
+    estimator = Mixed(sites={"bits": {"name": "score_function"}, "code": {"name": "pathwise"}, "low": inner})
+    sites = prepare(estimator, program, PARAMS)
+    block = draw_block(estimator.noise(sites), ("memory",), 1)
+    noise = {s: {r: n[0] for r, n in x.items()} for s, x in block.items()}
+    tunables, memory = estimator.init(sites, generator("mixed", "init"))
+    found = estimate_gradient(estimator, program, PARAMS, noise, tunables, memory)
+    average = found.memory["low"]["average"]["low"]
+    torch.testing.assert_close(average, found.value.mean())
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        ({"bits": {"name": "exact"}}, "sample site 'code' has no estimator"),
+        (
+            {n: {"name": "score_function"} for n in ("bits", "code", "low", "lo")},
+            "no sample site 'lo'; did you mean 'low'",
+        ),
+        ({"bits": "exact"}, r"sites.bits must be an estimator or \{name"),
+        ({"bits": {"name": "pathwize"}}, "did you mean 'pathwise'"),
+        (
+            {"bits": {"name": "pathwise"}, "code": {"name": "pathwise"}, "low": {"name": "exact"}},
+            "pathwise needs a differentiable path, and sample site 'bits' has a Bernoulli law",
+        ),
+        (
+            {
+                "bits": {"name": "exact"},
+                "code": {"name": "pathwise"},
+                "low": {"name": "score_function", "baseline": "moving_average"},
+            },
+            "must be sampled, not enumerated",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(sites: dict[str, Any], message: str) -> None:
+    with pytest.raises(ReparamError, match=message) as caught:
+        estimator = estimators.make("mixed", {"sites": sites})
+        estimator.init(prepare(estimator, program, PARAMS), generator("mixed", "init"))
+    assert "\n" not in str(caught.value)
