@@ -40,7 +40,7 @@ def estimates(name: str, options: dict, key: str, draws: int = DRAWS) -> dict[st
     problem, estimator = PROBLEMS[key], estimators.make(name, options)
     sites = describe(problem.program, problem.params)
     noise = draw_block(estimator.noise(sites), ("contract", name, key), draws)
-    tunables, memory = estimator.init(sites, generator("contract", "init"))
+    tunables, memory = estimator.start(problem.params, sites, generator("contract", "init"))
 
     def one(noise, memory):
         return estimate_gradient(estimator, problem.program, problem.params, noise, tunables, memory)
@@ -90,7 +90,7 @@ def test_a_datum_does_not_see_the_noise_of_another(name: str, options: dict, key
     for roles in other.values():
         for role, draws in roles.items():
             roles[role] = torch.cat([draws[:, :1], 1 - draws[:, 1:]], dim=1)
-    tunables, memory = estimator.init(sites, generator("contract", "init"))
+    tunables, memory = estimator.start(problem.params, sites, generator("contract", "init"))
     first, second = (
         estimate_gradient(estimator, problem.program, problem.params, n, tunables, memory).gradient[own]
         for n in (noise, other)
@@ -123,7 +123,7 @@ def test_evaluations_count_the_runs_of_the_program(monkeypatch: pytest.MonkeyPat
 
         sites = describe(problem.program, problem.params)
         block = draw_block(estimator.noise(sites), ("count",), 1)
-        tunables, memory = estimator.init(sites, generator("contract", "init"))
+        tunables, memory = estimator.start(problem.params, sites, generator("contract", "init"))
         terms = estimator.estimate(Counted(problem.program), problem.params, pick(block, 0), tunables, memory)
         assert len(runs) == terms.evaluations == estimator.card.evaluations(estimator, sites), (label, key)
 
@@ -137,7 +137,12 @@ def test_traced_and_compiled_gradients_equal_eager() -> None:
             sites = describe(problem.program, problem.params)
             noise = draw_block(estimator.noise(sites), ("compile", key), 2)
             problems.append(
-                (estimator, problem, noise, *estimator.init(sites, generator("contract", "init")))
+                (
+                    estimator,
+                    problem,
+                    noise,
+                    *estimator.start(problem.params, sites, generator("contract", "init")),
+                )
             )
 
     def gradients(params, noises):

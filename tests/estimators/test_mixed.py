@@ -65,7 +65,7 @@ def estimates(sites: dict[str, Any]) -> dict[str, torch.Tensor]:
     estimator = Mixed(sites=sites)
     found = prepare(estimator, program, PARAMS)
     noise = draw_block(estimator.noise(found), ("mixed", *sites), DRAWS)
-    tunables, memory = estimator.init(found, generator("mixed", "init"))
+    tunables, memory = estimator.start(PARAMS, found, generator("mixed", "init"))
 
     def one(draws):
         return estimate_gradient(estimator, program, PARAMS, draws, tunables, memory).gradient
@@ -123,7 +123,7 @@ def test_an_inner_moving_average_learns_at_a_sample_of_the_outer_sites() -> None
     sites = prepare(estimator, program, PARAMS)
     block = draw_block(estimator.noise(sites), ("memory",), 1)
     noise = {s: {r: n[0] for r, n in x.items()} for s, x in block.items()}
-    tunables, memory = estimator.init(sites, generator("mixed", "init"))
+    tunables, memory = estimator.start(PARAMS, sites, generator("mixed", "init"))
     found = estimate_gradient(estimator, program, PARAMS, noise, tunables, memory)
     average = found.memory["low"]["average"]["low"]
     torch.testing.assert_close(average, found.value.mean())
@@ -156,5 +156,5 @@ def test_an_inner_moving_average_learns_at_a_sample_of_the_outer_sites() -> None
 def test_what_does_not_fit_is_said_in_one_line(sites: dict[str, Any], message: str) -> None:
     with pytest.raises(ReparamError, match=message) as caught:
         estimator = estimators.make("mixed", {"sites": sites})
-        estimator.init(prepare(estimator, program, PARAMS), generator("mixed", "init"))
+        estimator.start(PARAMS, prepare(estimator, program, PARAMS), generator("mixed", "init"))
     assert "\n" not in str(caught.value)

@@ -78,6 +78,12 @@ class Estimator(ABC):
         """
         return {}, {}
 
+    def start(
+        self, params: Params, sites: Sites, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Any]:
+        """What callers use for `init`: an estimator with a tunable "<kind>.<parameter>" per parameter overrides it."""
+        return self.init(sites, generator)
+
     @abstractmethod
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any

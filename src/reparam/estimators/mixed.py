@@ -93,13 +93,15 @@ class Mixed(Estimator):
             wanted |= member.noise({name: sites[name] for name in names})
         return wanted
 
-    def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
+    def start(
+        self, params: Params, sites: Sites, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Any]:
         tunables: dict[str, Tensor] = {}
         memory: dict[str, Any] = {}
         enumerated = False
         for member, names in self.members(sites):
             own_sites = {name: sites[name] for name in names}
-            own, remembered = member.init(own_sites, generator)
+            own, remembered = member.start(params, own_sites, generator)
             tunables |= {f"{kind}@{names[0]}": value for kind, value in own.items()}
             memory |= {names[0]: remembered} if remembered else {}
             if remembered and enumerated:

@@ -26,7 +26,7 @@ def check(name: str, options: Mapping[str, Any], problem: Problem, draws: int) -
     estimator = estimators.make(name, options)
     sites = describe(problem.program, problem.params)
     noise = draw_block(estimator.noise(sites), ("oracle", name), draws)
-    tunables, memory = estimator.init(sites, generator("oracle", name, "init"))
+    tunables, memory = estimator.start(problem.params, sites, generator("oracle", name, "init"))
 
     def one(noise: Any) -> dict[str, torch.Tensor]:
         found = estimate_gradient(estimator, problem.program, problem.params, noise, tunables, memory)

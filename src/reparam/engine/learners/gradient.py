@@ -33,7 +33,8 @@ class GradientLearner:
         return self.estimator.noise(prepare(self.estimator, self.task.program(x), params))
 
     def init(self, params: Params, x: Tensor, generator: torch.Generator) -> State:
-        tunables, memory = self.estimator.init(describe(self.task.program(x), params), generator)
+        sites = describe(self.task.program(x), params)
+        tunables, memory = self.estimator.start(params, sites, generator)
         tunables, memory = tree_map(lambda leaf: leaf.to(x.device), (tunables, memory))
         return {
             "params": params,
