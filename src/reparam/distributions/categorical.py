@@ -8,7 +8,6 @@ from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from reparam.distributions.base import Law, Relaxable, require, stop
 from reparam.noise import NoiseSpec
@@ -85,7 +84,10 @@ class OneHotCategorical(Relaxable):
         return self.logits - torch.log(-noise["uniform"].log())
 
     def discretize(self, g: Tensor) -> Tensor:
-        return one_hot(g.argmax(-1), g.shape[-1]).to(self.logits.dtype)
+        categories = torch.arange(
+            g.shape[-1], device=g.device
+        )  # torch's one_hot reads values: not under vmap
+        return (g.argmax(-1, keepdim=True) == categories).to(self.logits.dtype)
 
     def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
         """The Gumbel-Softmax / Concrete variable softmax(g / temperature) (Jang et al. 2017, Eq. 2)."""
@@ -128,7 +130,7 @@ class OneHotCategorical(Relaxable):
         """All states of one event: [K^n, *event], for n variables per event."""
         *variables, categories = self.shape[len(self.shape) - self.event_dims :]
         choices = torch.tensor(list(product(range(categories), repeat=math.prod(variables))))
-        states = one_hot(choices, categories).to(self.logits)
+        states = torch.eye(categories)[choices].to(self.logits)
         return states.reshape(-1, *variables, categories)
 
 
