@@ -25,6 +25,7 @@ CASES = [
     for options in estimators.get(name).card.settings
     for key in admitted(estimators.make(name, options))
 ]
+COMPILED = ("bits_one_layer", "bits_two_layers", "bits_shared", "normal_one_layer", "one_hot_one_layer")
 DRAWS = 40_000
 FALSE_ALARM = 1e-4
 """Probability that a right estimator fails one test of all its coordinates (Bonferroni)."""
@@ -61,7 +62,8 @@ def pick(noise: dict, step: int) -> dict:
 
 @pytest.mark.parametrize(("name", "options", "key"), CASES)
 def test_mean_is_the_exact_gradient_per_coordinate(name: str, options: dict, key: str) -> None:
-    exact = PROBLEMS[key].exact()
+    estimator = estimators.make(name, options)
+    exact = PROBLEMS[key].exact(estimator.card.objective, getattr(estimator, "samples", 1))
     found = estimates(name, options, key)
     coordinates = sum(entry.numel() for entry in exact.values())
     bound = norm.isf(FALSE_ALARM / 2 / coordinates)
@@ -129,10 +131,10 @@ def test_evaluations_count_the_runs_of_the_program(monkeypatch: pytest.MonkeyPat
 
 
 def test_traced_and_compiled_gradients_equal_eager() -> None:
-    """One graph with every estimator on every problem, in float32; compiled code may reorder sums."""
+    """One graph with every estimator on COMPILED problems, in float32; compiled code may reorder sums."""
     problems = []
     for name, options, key in (case.values for case in CASES):
-        if key != "normal_two_layers":
+        if key in COMPILED:
             estimator, problem = estimators.make(name, options), PROBLEMS[key]
             sites = describe(problem.program, problem.params)
             noise = draw_block(estimator.noise(sites), ("compile", key), 2)

@@ -33,7 +33,7 @@ def check(name: str, options: Mapping[str, Any], problem: Problem, draws: int) -
         return found.gradient
 
     found = torch.vmap(one)(noise) if noise else {k: v.unsqueeze(0) for k, v in one({}).items()}
-    exact = problem.exact()
+    exact = problem.exact(estimator.card.objective, getattr(estimator, "samples", 1))
     bound = float(norm.isf(FALSE_ALARM / 2 / sum(entry.numel() for entry in exact.values())))
     largest = 0.0
     for parameter, truth in exact.items():
@@ -45,9 +45,11 @@ def check(name: str, options: Mapping[str, Any], problem: Problem, draws: int) -
 
 
 def admitted(estimator: estimators.Estimator) -> dict[str, Problem]:
-    """The problems whose laws the estimator can handle."""
+    """The problems whose laws the estimator can handle, and whose value is what its objective is made for."""
     found = {}
     for title, problem in PROBLEMS.items():
+        if estimator.card.objective != "expectation" and not problem.log_weight:
+            continue
         try:
             prepare(estimator, problem.program, problem.params)
         except ReparamError:

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from reparam.distributions import Bernoulli, Normal
-from reparam.oracles import enumeration, quadrature
+from reparam.distributions import Bernoulli, Categorical, Normal, OneHotCategorical
+from reparam.errors import ReparamError
+from reparam.estimators.card import Objective
+from reparam.oracles import objectives
 from reparam.program import Params, Program, Sample
 
 
 class Problem(NamedTuple):
-    """A program, where to look at it, and the oracle that knows its expectation."""
+    """A program and where to look at it."""
 
     program: Program
     params: dict[str, Tensor]
-    expectation: Callable[[Program, Params], Tensor]
+    log_weight: bool = False
+    """Whether the value is log p − log q with q the density of the sites: what `bound` and `wake` are made for."""
 
-    def exact(self) -> dict[str, Tensor]:
-        """∇ E[Σ_plate value], by the oracle."""
-        params = {name: p.clone().requires_grad_() for name, p in self.params.items()}
-        total = self.expectation(self.program, params).sum()
+    def value(self, objective: Objective = "expectation", samples: int = 1) -> Tensor:
+        """The exact objective on the value's plate, in double precision (of `wake`: the bound).
+
+        `samples` is the number of copies of all sites in a `bound` or a `wake`.
+        """
+        return self._objective(objective, samples, self._params()).detach()
+
+    def exact(self, objective: Objective = "expectation", samples: int = 1) -> dict[str, Tensor]:
+        """The exact ∇ of Σ_plate of the objective, by parameter, in double precision."""
+        params = {name: p.requires_grad_() for name, p in self._params().items()}
+        total = self._objective(objective, samples, params).sum()
         gradients = torch.autograd.grad(total, list(params.values()))
         return dict(zip(params, gradients, strict=True))
+
+    def _params(self) -> dict[str, Tensor]:
+        return {name: p.to(torch.float64, copy=True) for name, p in self.params.items()}
+
+    def _objective(self, objective: Objective, samples: int, params: Params) -> Tensor:
+        if objective == "expectation":
+            return objectives.expectation(self.program, params)
+        if not self.log_weight:
+            raise ReparamError(f"the value of this problem is no log weight, so it has no {objective}")
+        exact = {"bound": objectives.bound, "wake": objectives.wake}[objective]
+        return exact(self.program, params, samples)
 
 
 def _params(**shapes: tuple[int, ...]) -> dict[str, Tensor]:
@@ -54,44 +75,147 @@ def bits_shared(params: Params, sample: Sample) -> Tensor:
     return ((local.sum(-1) - params["targets"]) * (0.5 + shared.sum())).square()
 
 
+def bits_in_context(params: Params, sample: Sample) -> Tensor:
+    """Three data with inputs that the sites' networks, and baselines, look at; a bit above two bits."""
+    x = params["logits"].new_tensor([[1.0, -0.5], [0.2, 2.0], [-1.5, 0.3]])
+    top = sample("top", Bernoulli(logits=params["logits"] + x @ params["inputs"]), context=x)
+    low = sample("low", Bernoulli(logits=top * params["link"] + x), context=x)
+    return ((low - 0.4) * x).sum(-1).square() * (1 + params["weights"] * top).sum(-1)
+
+
+def one_hot_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Two data, two variables of three categories each; the value depends on the parameters directly, too."""
+    z = sample("z", OneHotCategorical(logits=params["logits"], event_dims=2))
+    weighted = (z * params["weights"]).sum((-2, -1))
+    return (weighted - 0.3).square() + 0.1 * params["logits"].sum((-2, -1))
+
+
+def one_hot_two_layers(params: Params, sample: Sample) -> Tensor:
+    """Two data; a variable of three categories above one of three."""
+    top = sample("top", OneHotCategorical(logits=params["top"]))
+    low = sample("low", OneHotCategorical(logits=params["low"] + top @ params["link"]))
+    return ((low - 0.4) * params["weights"]).sum(-1).square() + (top * low).sum(-1)
+
+
+def index_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Two data, two indices among three each; the value depends on the parameters directly, too."""
+    z = sample("z", Categorical(logits=params["logits"], event_dims=1))
+    costs = params["weights"].expand(*z.shape, 3).gather(-1, z.unsqueeze(-1))
+    return (costs.sum((-2, -1)) - 0.3).square() + 0.1 * params["logits"].sum((-2, -1))
+
+
+def index_two_layers(params: Params, sample: Sample) -> Tensor:
+    """Two data; an index among three above one among two."""
+    top = sample("top", Categorical(logits=params["top"]))
+    low = sample("low", Categorical(logits=params["link"][top]))
+    return (params["weights"][top] - low - 0.3).square()
+
+
 def normal_one_layer(params: Params, sample: Sample) -> Tensor:
     """Two data, two latent dimensions."""
     law = Normal(params["loc"], params["log_scale"].exp())
     z = sample("z", law)
-    return (z * params["weights"]).sum(-1).square() - law.kl(Normal(torch.zeros(2), torch.ones(2)))
+    prior = Normal(torch.zeros_like(z), torch.ones_like(z))
+    return (z * params["weights"]).sum(-1).square() - law.kl(prior)
 
 
 def normal_two_layers(params: Params, sample: Sample) -> Tensor:
     """Two data; one dimension above one."""
-    top = sample("top", Normal(params["top"], torch.full((2, 1), 0.7)))
+    top = sample("top", Normal(params["top"], torch.full_like(params["top"], 0.7)))
     low = sample("low", Normal(params["low"] + params["link"] * top, (0.2 * params["log_scale"]).exp()))
     return (low.square() * (1 + 0.5 * top)).sum(-1)
 
 
+def normal_shared(params: Params, sample: Sample) -> Tensor:
+    """A weight shared by three data, one local dimension each."""
+    scale = (0.2 * params["log_scale"]).exp()
+    shared = sample("shared", Normal(params["shared"], scale, event_dims=1))
+    local = sample("local", Normal(params["local"], torch.full_like(params["local"], 0.8)))
+    return (local.sum(-1) * shared.sum() - params["targets"]).square()
+
+
+def bits_above_normal(params: Params, sample: Sample) -> Tensor:
+    """Two data; two bits above one dimension."""
+    top = sample("top", Bernoulli(logits=params["top"]))
+    mean = (top * params["link"]).sum(-1, keepdim=True) + params["low"]
+    low = sample("low", Normal(mean, (0.2 * params["log_scale"]).exp()))
+    return (low - 0.4).sum(-1).square() + (top * low).sum(-1)
+
+
+def normal_above_bits(params: Params, sample: Sample) -> Tensor:
+    """Two data; one dimension above two bits."""
+    top = sample("top", Normal(params["top"], (0.2 * params["log_scale"]).exp()))
+    low = sample("low", Bernoulli(logits=params["low"] + params["link"] * top))
+    return ((low - 0.4) * params["weights"]).sum(-1).square() + (top * low).sum(-1)
+
+
+def bits_log_weight(params: Params, sample: Sample) -> Tensor:
+    """Two data, two bits; parameters of the model (prior, decoder) and of the guide."""
+    q = Bernoulli(logits=params["guide"])
+    z = sample("z", q)
+    prior = Bernoulli(logits=params["prior"].expand_as(z))
+    x = Normal((z * params["decoder"]).sum(-1), params["decoder"].new_ones(2), event_dims=0)
+    return prior.log_prob(z) + x.log_prob(params["decoder"].new_tensor([0.5, -1.0])) - q.log_prob(z)
+
+
+def bits_two_layer_log_weight(params: Params, sample: Sample) -> Tensor:
+    """Two data; a bit above a bit in the guide, and the other way round in the model."""
+    q_top = Bernoulli(logits=params["guide_top"])
+    top = sample("top", q_top)
+    q_low = Bernoulli(logits=params["guide_low"] + params["guide_link"] * top)
+    low = sample("low", q_low)
+    p_low = Bernoulli(logits=params["prior"].expand_as(low))
+    p_top = Bernoulli(logits=params["decoder"] * (low - 0.3))
+    return p_low.log_prob(low) + p_top.log_prob(top) - q_top.log_prob(top) - q_low.log_prob(low)
+
+
+def one_hot_log_weight(params: Params, sample: Sample) -> Tensor:
+    """Two data, one variable of three categories."""
+    q = OneHotCategorical(logits=params["guide"])
+    z = sample("z", q)
+    prior = OneHotCategorical(logits=params["prior"].expand_as(z))
+    return prior.log_prob(z) - (z @ params["decoder"] - 0.5).square() - q.log_prob(z)
+
+
+def normal_log_weight(params: Params, sample: Sample) -> Tensor:
+    """Two data, one dimension."""
+    q = Normal(params["guide"], (0.2 * params["log_scale"]).exp())
+    z = sample("z", q)
+    prior = Normal(params["prior"].expand_as(z), torch.ones_like(z))
+    x = Normal((z * params["decoder"]).sum(-1), params["decoder"].new_ones(2), event_dims=0)
+    return prior.log_prob(z) + x.log_prob(params["decoder"].new_tensor([0.5, -1.0])) - q.log_prob(z)
+
+
+_weighted = partial(Problem, log_weight=True)
 PROBLEMS = {
-    "bits_one_layer": Problem(
-        bits_one_layer,
-        _params(logits=(2, 3), weights=(3,)),
-        enumeration.expectation,
+    "bits_one_layer": Problem(bits_one_layer, _params(logits=(2, 3), weights=(3,))),
+    "bits_two_layers": Problem(bits_two_layers, _params(top=(2, 2), low=(2, 2), link=(2,), weights=(2,))),
+    "bits_shared": Problem(bits_shared, _params(shared=(2,), local=(3, 1), targets=(3,))),
+    "bits_in_context": Problem(bits_in_context, _params(logits=(1,), inputs=(2, 1), link=(2,), weights=(1,))),
+    "one_hot_one_layer": Problem(one_hot_one_layer, _params(logits=(2, 2, 3), weights=(2, 3))),
+    "one_hot_two_layers": Problem(
+        one_hot_two_layers, _params(top=(2, 3), low=(2, 3), link=(3, 3), weights=(3,))
     ),
-    "bits_two_layers": Problem(
-        bits_two_layers,
-        _params(top=(2, 2), low=(2, 2), link=(2,), weights=(2,)),
-        enumeration.expectation,
-    ),
-    "bits_shared": Problem(
-        bits_shared,
-        _params(shared=(2,), local=(3, 1), targets=(3,)),
-        enumeration.expectation,
-    ),
-    "normal_one_layer": Problem(
-        normal_one_layer,
-        _params(loc=(2, 2), log_scale=(2, 2), weights=(2,)),
-        quadrature.expectation,
-    ),
+    "index_one_layer": Problem(index_one_layer, _params(logits=(2, 2, 3), weights=(2, 3))),
+    "index_two_layers": Problem(index_two_layers, _params(top=(2, 3), link=(3, 2), weights=(3,))),
+    "normal_one_layer": Problem(normal_one_layer, _params(loc=(2, 2), log_scale=(2, 2), weights=(2,))),
     "normal_two_layers": Problem(
-        normal_two_layers,
-        _params(top=(2, 1), low=(2, 1), link=(1,), log_scale=(2, 1)),
-        quadrature.expectation,
+        normal_two_layers, _params(top=(2, 1), low=(2, 1), link=(1,), log_scale=(2, 1))
+    ),
+    "normal_shared": Problem(normal_shared, _params(shared=(1,), log_scale=(1,), local=(3, 1), targets=(3,))),
+    "bits_above_normal": Problem(
+        bits_above_normal, _params(top=(2, 2), link=(2,), low=(2, 1), log_scale=(2, 1))
+    ),
+    "normal_above_bits": Problem(
+        normal_above_bits, _params(top=(2, 1), log_scale=(2, 1), low=(2, 2), link=(2,), weights=(2,))
+    ),
+    "bits_log_weight": _weighted(bits_log_weight, _params(guide=(2, 2), prior=(2,), decoder=(2,))),
+    "bits_two_layer_log_weight": _weighted(
+        bits_two_layer_log_weight,
+        _params(guide_top=(2, 1), guide_low=(2, 1), guide_link=(1,), prior=(1,), decoder=(1,)),
+    ),
+    "one_hot_log_weight": _weighted(one_hot_log_weight, _params(guide=(2, 3), prior=(3,), decoder=(3,))),
+    "normal_log_weight": _weighted(
+        normal_log_weight, _params(guide=(2, 1), log_scale=(2, 1), prior=(1,), decoder=(1,))
     ),
 }

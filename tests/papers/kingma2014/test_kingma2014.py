@@ -12,7 +12,7 @@ from reparam.distributions import Normal
 from reparam.evidence.claims import check_claims, load_claims
 from reparam.measure import likelihood
 from reparam.noise import draw, generator
-from reparam.oracles import quadrature
+from reparam.oracles import objectives
 from reparam.papers.kingma2014 import digitised
 from reparam.papers.kingma2014 import procedures as paper_procedures
 from reparam.papers.kingma2014.figures import FIGURES
@@ -37,11 +37,11 @@ def test_closed_form_of_the_kl() -> None:
 
 def test_each_side_of_the_kl_identity_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """The law's own KL a thousandth off; then it and the quadrature off alike, which only the formula sees."""
-    right, exact = Normal.kl, quadrature.expectation
+    right, exact = Normal.kl, objectives.expectation
     monkeypatch.setattr(Normal, "kl", lambda self, other: 1.001 * right(self, other))
     rows = found("kl_identity", {"pairs": 50})
     assert rows[0, "kl_error"] > 1e-4 and rows[0, "kl_gradient_error"] > 1e-4
-    monkeypatch.setattr(quadrature, "expectation", lambda *given: 1.001 * exact(*given))
+    monkeypatch.setattr(objectives, "expectation", lambda *given: 1.001 * exact(*given))
     rows = found("kl_identity", {"pairs": 50})
     assert rows[0, "kl_error"] > 1e-4 and rows[0, "kl_gradient_error"] > 1e-4
 

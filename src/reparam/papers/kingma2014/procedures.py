@@ -15,7 +15,7 @@ from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import Normal, standard_normal
 from reparam.measure import likelihood
 from reparam.noise import draw, draw_block, generator
-from reparam.oracles import quadrature
+from reparam.oracles import objectives
 from reparam.oracles.linear_gaussian import LinearGaussian
 from reparam.program import Params, Program, Sample, describe, follow, run
 
@@ -52,7 +52,7 @@ def kl_identity(spec: Mapping[str, Any], seed: int, device: torch.device) -> Fin
     def own(params: Params) -> Tensor:
         return -law(params).kl(standard_normal(params["q.mean"]))
 
-    exact = partial(quadrature.expectation, by_sampling)
+    exact = partial(objectives.expectation, by_sampling)
     slopes = {f: torch.func.grad(lambda p, f=f: f(p).sum())(params) for f in (exact, formula, own)}
     error = max((f(params) - exact(params)).abs().max().item() for f in (formula, own))
     slope_error = max(

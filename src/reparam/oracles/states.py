@@ -1,0 +1,142 @@
+"""Every state of a program's sites, with its value and its probability.
+
+Laws are known here by their names and parameters only: states, masses and densities are written out, so that nothing
+is shared with the laws' own densities, supports and sampling paths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reparam.program import Params, Program, run
+
+NODES = 24
+"""Points of a Normal entry: exact for E[polynomial of degree < 48], its gradient for two degrees less."""
+
+
+class Table(NamedTuple):
+    """All joint states of all sites of one datum; each entry [states, *plate]."""
+
+    value: Tensor
+    mass: Tensor
+    """The state's weight in an expectation, differentiable in the laws' parameters: E[f] = Σ mass · f."""
+    log_q: Tensor
+    """Σ_sites log q at the state, in nats."""
+
+
+class Kind(NamedTuple):
+    """How one kind of law is written out as states."""
+
+    variables: Callable[[Any], tuple[int, ...]]
+    """Shape of the independent variables in one event."""
+    alphabet: Callable[[Any, int], tuple[Tensor, Tensor]]
+    """Standard states of one variable [A, …] and their weights [A]."""
+    place: Callable[[Any, Tensor], Tensor]
+    """The sample at these standard states, a constant in the law's shape."""
+    probability: Callable[[Any, Tensor], Tensor]
+    """Mass or density per variable, differentiable in the law's parameters."""
+
+
+def table(program: Program, params: Params, nodes: int = NODES) -> Table:
+    """Run `program` at every joint state of its sites, in the dtype of `params`.
+
+    Bits, one-hot vectors and indices take every value, Normal entries the `nodes` points of Gauss–Hermite quadrature
+    around their present mean. Samples are constants: all dependence on how they are drawn is in `mass`. Sites that
+    depend on earlier ones need nothing special.
+    """
+    grids: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def first(name: str, law: Any) -> Tensor:
+        grids[name] = _grid(law, nodes)
+        return _kind(law).place(law, grids[name][0][0])
+
+    run(program, params, first)
+    index = torch.cartesian_prod(*(torch.arange(len(weights)) for _, weights in grids.values()))
+    index = index.reshape(-1, len(grids))
+    points = {name: grid[index[:, i]] for i, (name, (grid, _)) in enumerate(grids.items())}
+    weights = torch.stack([w[index[:, i]] for i, (_, w) in enumerate(grids.values())]).prod(0)
+
+    def one(point: dict[str, Tensor], weight: Tensor) -> Table:
+        trace = run(program, params, lambda name, law: _kind(law).place(law, point[name]))
+        mass, log_q = torch.zeros_like(trace.value) + weight, torch.zeros_like(trace.value)
+        for site in trace.latent.values():
+            entries = _kind(site.law).probability(site.law, site.z)
+            variables = len(_kind(site.law).variables(site.law))
+            own = entries.flatten(entries.ndim - variables).prod(-1) if variables else entries
+            q = own[(..., *(None,) * (mass.ndim - own.ndim))]
+            mass = mass * (q / q.detach() if _is_density(site.law) else q)
+            log_q = log_q + q.log()
+        return Table(trace.value, mass, log_q)
+
+    return torch.vmap(one)(points, weights)
+
+
+def _grid(law: Any, nodes: int) -> tuple[Tensor, Tensor]:
+    """All states of one event [states, *event] and their weights [states]."""
+    kind = _kind(law)
+    variables = kind.variables(law)
+    alphabet, weights = kind.alphabet(law, nodes)
+    count = math.prod(variables)
+    index = torch.cartesian_prod(*(torch.arange(len(weights)),) * count).reshape(-1, count)
+    return alphabet[index].reshape(-1, *variables, *alphabet.shape[1:]), weights[index].prod(-1)
+
+
+def _event(law: Any) -> tuple[int, ...]:
+    return law.shape[len(law.shape) - law.event_dims :]
+
+
+def _standard_normal(nodes: int) -> tuple[Tensor, Tensor]:
+    points, weights = np.polynomial.hermite_e.hermegauss(nodes)
+    return torch.tensor(points), torch.tensor(weights / weights.sum())
+
+
+def _equal(states: Tensor) -> tuple[Tensor, Tensor]:
+    return states, torch.ones(len(states), dtype=torch.float64)
+
+
+def _normal_density(law: Any, z: Tensor) -> Tensor:
+    standard = (z - law.loc) / law.scale
+    return (-standard.square() / 2).exp() / (law.scale * math.sqrt(2 * math.pi))
+
+
+KINDS = {
+    "Bernoulli": Kind(
+        _event,
+        lambda law, nodes: _equal(torch.tensor([0.0, 1.0])),
+        lambda law, point: point.to(law.probs).expand(law.shape),
+        lambda law, z: torch.where(z > 0, law.probs, 1 - law.probs),
+    ),
+    "OneHotCategorical": Kind(
+        lambda law: _event(law)[:-1],
+        lambda law, nodes: _equal(torch.eye(law.probs.shape[-1])),
+        lambda law, point: point.to(law.probs).expand(law.shape),
+        lambda law, z: (z * law.probs).sum(-1),
+    ),
+    "Categorical": Kind(
+        _event,
+        lambda law, nodes: _equal(torch.arange(law.probs.shape[-1])),
+        lambda law, point: point.expand(law.shape),
+        lambda law, z: law.probs.expand(*z.shape, -1).gather(-1, z.unsqueeze(-1)).squeeze(-1),
+    ),
+    "Normal": Kind(
+        _event,
+        lambda law, nodes: _standard_normal(nodes),
+        lambda law, point: (law.loc + law.scale * point.to(law.loc)).detach().expand(law.shape),
+        _normal_density,
+    ),
+}
+
+
+def _kind(law: Any) -> Kind:
+    return KINDS[type(law).__name__]
+
+
+def _is_density(law: Any) -> bool:
+    """Whether the states are quadrature points: their weight is that of the points, times q over q as it is now."""
+    return type(law).__name__ == "Normal"
