@@ -118,6 +118,7 @@ def logistic(uniform: Tensor) -> Tensor:
     return uniform.log() - torch.log1p(-uniform)
 
 
-def stop(tensor: Tensor) -> Tensor:
-    """The tensor as a constant of every derivative."""
-    return tensor.detach()
+def with_slope(value: Tensor, slope: Tensor | float, parameter: Tensor) -> Tensor:
+    """`value`, with the derivative `slope` in `parameter` and none other, entry by entry."""
+    change = torch.where(parameter.isinf(), 0.0, parameter)  # ∞ − ∞ is no change
+    return value.detach() + torch.as_tensor(slope).detach() * (change - change.detach())

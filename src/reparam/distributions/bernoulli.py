@@ -9,15 +9,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from reparam.distributions.base import Relaxable, logistic, require, stop
+from reparam.distributions.base import Relaxable, logistic, require, with_slope
 from reparam.noise import NoiseSpec
+
+
+def _logit(probs: Tensor) -> Tensor:
+    limits = torch.finfo(probs.dtype)
+    return torch.logit(probs.clamp(limits.tiny, 1 - limits.eps / 2))
 
 
 class Bernoulli(Relaxable):
     """Independent bits with success probability `probs`, or log-odds `logits` (exactly one is given).
 
     Base noise: one uniform per entry (role "uniform"). The path thresholds logits + logit(u) at zero, so
-    its derivative is zero almost everywhere and is no gradient. `log_prob` also accepts grey levels in
+    its derivative is zero almost everywhere and is no gradient. A `probs` of 0 or 1 stands for the nearest number
+    between them, so that no logit is infinite. `log_prob` also accepts grey levels in
     [0, 1] and then returns the cross-entropy that the VAE literature calls a Bernoulli likelihood.
     """
 
@@ -30,14 +36,14 @@ class Bernoulli(Relaxable):
         if (probs is None) == (logits is None):
             raise ValueError("Bernoulli takes exactly one of probs and logits")
         self._given_probs = probs
-        self.logits: Tensor = torch.logit(probs) if logits is None else logits  # type: ignore[arg-type]
+        self.logits: Tensor = _logit(probs) if logits is None else logits  # type: ignore[arg-type]
         super().__init__(self.logits, event_dims=event_dims)
 
     def validate(self) -> None:
         if self._given_probs is not None:
             probs = self._given_probs
             require((probs >= 0) & (probs <= 1), "Bernoulli's probs", "in [0, 1]", probs)
-        require(~torch.isnan(self.logits), "Bernoulli's logits", "numbers", self.logits)
+        require(torch.isfinite(self.logits), "Bernoulli's logits", "finite", self.logits)
 
     @property
     def probs(self) -> Tensor:
@@ -68,20 +74,20 @@ class Bernoulli(Relaxable):
         return torch.sigmoid(g / temperature)
 
     def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
-        """logits + logit(u) with u uniform above σ(−logits) where z = 1 and below it where z = 0."""
-        v = noise["uniform"]
-        log_p, log_q = logsigmoid(self.logits), logsigmoid(-self.logits)
-        p, q = log_p.exp(), log_q.exp()
-        one = torch.log(q + v * p) - torch.log1p(-v) - log_p
-        zero = v.log() + log_q - torch.log(p + (1 - v) * q)
-        return self.logits + torch.where(z > 0, one, zero)
+        """logits + logit(u) with u uniform above σ(−logits) where z = 1 and below it where z = 0.
+
+        With u = 1 − p + v p (z = 1) or v (1 − p) (z = 0), p = σ(logits), that is log(1 + v / ((1 − v)(1 − p))) or
+        −log(1 + (1 − v) / (v p)): written as softplus, of the right sign at any logits in any precision.
+        """
+        v = logistic(noise["uniform"])
+        one = -logsigmoid(-v + logsigmoid(-self.logits))
+        zero = logsigmoid(v + logsigmoid(self.logits))
+        return torch.where(z > 0, one, zero)
 
     def perturb_coupled(self, z: Tensor, g: Tensor) -> Tensor:
-        """By implicit differentiation at fixed v: dg/dlogits = 1 − σ(∓logits) / σ(±(g − logits)), z = 1 / 0."""
-        theta, g = stop(self.logits), stop(g)
-        one = 1 - (logsigmoid(-theta) - logsigmoid(g - theta)).exp()
-        zero = 1 - (logsigmoid(theta) - logsigmoid(theta - g)).exp()
-        return g + torch.where(z > 0, one, zero) * (self.logits - theta)
+        """At fixed v, dg/dlogits = (1 − e^−|g|) σ(±logits), + where z = 1."""
+        slope = -torch.expm1(-g.abs()) * torch.sigmoid(torch.where(z > 0, self.logits, -self.logits))
+        return with_slope(g, slope, self.logits)
 
     def log_prob(self, z: Tensor) -> Tensor:
         return self.sum_event(z * self.logits - softplus(self.logits))

@@ -9,18 +9,24 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from reparam.distributions.base import Law, Relaxable, require, stop
+from reparam.distributions.base import Law, Relaxable, require, with_slope
 from reparam.noise import NoiseSpec
 
 
 def _log_probs(name: str, probs: Tensor | None, logits: Tensor | None) -> Tensor:
-    """Normalised log-probabilities over the last axis."""
+    """Normalised log-probabilities over the last axis; −∞ for a category that is impossible."""
     if (probs is None) == (logits is None):
         raise ValueError(f"{name} takes exactly one of probs and logits")
-    given = probs.log() if logits is None else logits  # type: ignore[union-attr]
+    given = _log(probs) if logits is None else logits  # type: ignore[arg-type]
     if given.ndim == 0:
         raise ValueError(f"{name} needs at least one axis: the last one holds the categories")
     return given.log_softmax(-1)
+
+
+def _log(probs: Tensor) -> Tensor:
+    """log probs, whose derivative at 0 is 0 and not infinite."""
+    possible = probs != 0
+    return torch.where(possible, torch.where(possible, probs, 1.0).log(), -torch.inf)
 
 
 def _validate(name: str, probs: Tensor | None, logits: Tensor) -> None:
@@ -84,35 +90,30 @@ class OneHotCategorical(Relaxable):
         return self.logits - torch.log(-noise["uniform"].log())
 
     def discretize(self, g: Tensor) -> Tensor:
-        categories = torch.arange(
-            g.shape[-1], device=g.device
-        )  # torch's one_hot reads values: not under vmap
-        return (g.argmax(-1, keepdim=True) == categories).to(self.logits.dtype)
+        categories = torch.arange(g.shape[-1], device=g.device)  # torch's one_hot reads values
+        return (categories == g.argmax(-1, keepdim=True)).to(self.logits.dtype)
 
     def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
         """The Gumbel-Softmax / Concrete variable softmax(g / temperature) (Jang et al. 2017, Eq. 2)."""
         return (g / temperature).softmax(-1)
 
     def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
-        """The chosen entry is a Gumbel(0) maximum, the others are Gumbel variables truncated at it."""
-        return self._given(z, torch.log(-noise["uniform"].log()))
+        """The chosen entry is a Gumbel(0) maximum, the others are Gumbel variables truncated at it.
 
-    def perturb_coupled(self, z: Tensor, g: Tensor) -> Tensor:
-        chosen = z > 0
-        g, logits = stop(g), stop(self.logits)
-        top = g.amax(-1, keepdim=True)
-        below = torch.where(chosen, -1.0, g - top)
-        log_exponential = logits - g + torch.log1p(-below.exp())
-        return self._given(z, torch.where(chosen, -top, log_exponential))
-
-    def _given(self, z: Tensor, log_exponential: Tensor) -> Tensor:
-        """From standard exponential variables, given by their logarithm: e^(−g) = e^(−top) + E / p."""
+        With standard exponential E: e^−g = E for the chosen entry and e^−top + E / probs for the others.
+        """
+        log_exponential = torch.log(-noise["uniform"].log())
         top = -torch.where(z > 0, log_exponential, 0.0).sum(-1, keepdim=True)
         others = -torch.logaddexp(-top, log_exponential - self.logits)
         return torch.where(z > 0, top, others)
 
+    def perturb_coupled(self, z: Tensor, g: Tensor) -> Tensor:
+        """At fixed v, dg/dlogits = 1 − e^(g − top), in the normalised logits: 0 for the chosen entry."""
+        return with_slope(g, -torch.expm1(g - g.amax(-1, keepdim=True)), self.logits)
+
     def log_prob(self, z: Tensor) -> Tensor:
-        return self.sum_event(torch.where(z == 0, 0.0, z * self.logits))
+        impossible = (self.logits == -torch.inf) & (z == 0)
+        return self.sum_event(z * torch.where(impossible, 0.0, self.logits))
 
     def entropy(self) -> Tensor:
         """Entropy in nats, in the plate's shape."""
