@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reparam.distributions import Bernoulli as Bernoulli
+    from reparam.distributions import Categorical as Categorical
+    from reparam.distributions import ExpRelaxedCategorical as ExpRelaxedCategorical
     from reparam.distributions import Law as Law
+    from reparam.distributions import LogitRelaxedBernoulli as LogitRelaxedBernoulli
     from reparam.distributions import Normal as Normal
+    from reparam.distributions import OneHotCategorical as OneHotCategorical
+    from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
+    from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
     from reparam.estimators.exact import Exact as Exact
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.pathwise import Pathwise as Pathwise

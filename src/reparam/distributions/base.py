@@ -31,6 +31,11 @@ class Law(ABC):
             raise ValueError(f"event_dims={event_dims} does not fit parameters of shape {self.shape}")
 
     @property
+    def given_event_dims(self) -> int | None:
+        """`event_dims` as it was given: what makes another law of the same plate."""
+        return None if self.event_dims_inferred else self.event_dims
+
+    @property
     def plate(self) -> tuple[int, ...]:
         """The axes of `shape` that are not part of an event."""
         return self.shape[: len(self.shape) - self.event_dims]
@@ -78,6 +83,10 @@ class Relaxable(Law):
     @abstractmethod
     def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
         """The relaxed sample of `g`: inside the support's hull, and discretize(g) as temperature → 0."""
+
+    @abstractmethod
+    def relax(self, temperature: Tensor | float) -> Law:
+        """The law of the relaxed sample soften(perturb(noise), temperature)."""
 
     @abstractmethod
     def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch.nn.functional import logsigmoid, softplus
 
 from reparam.distributions.base import Relaxable, logistic, require, with_slope
 from reparam.noise import NoiseSpec
+
+if TYPE_CHECKING:
+    from reparam.distributions.relaxed import RelaxedBernoulli
 
 
 def _logit(probs: Tensor) -> Tensor:
@@ -72,6 +76,11 @@ class Bernoulli(Relaxable):
     def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
         """The binary Concrete variable σ(g / temperature) (Maddison et al. 2017, App. B)."""
         return torch.sigmoid(g / temperature)
+
+    def relax(self, temperature: Tensor | float) -> RelaxedBernoulli:
+        from reparam.distributions.relaxed import RelaxedBernoulli  # which is made of this law
+
+        return RelaxedBernoulli(temperature, logits=self.logits, event_dims=self.given_event_dims)
 
     def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
         """logits + logit(u) with u uniform above σ(−logits) where z = 1 and below it where z = 0.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from reparam.distributions.base import Law, Relaxable, require, with_slope
 from reparam.noise import NoiseSpec
+
+if TYPE_CHECKING:
+    from reparam.distributions.relaxed import RelaxedOneHotCategorical
 
 
 def _log_probs(name: str, probs: Tensor | None, logits: Tensor | None) -> Tensor:
@@ -96,6 +100,11 @@ class OneHotCategorical(Relaxable):
     def soften(self, g: Tensor, temperature: Tensor | float) -> Tensor:
         """The Gumbel-Softmax / Concrete variable softmax(g / temperature) (Jang et al. 2017, Eq. 2)."""
         return (g / temperature).softmax(-1)
+
+    def relax(self, temperature: Tensor | float) -> RelaxedOneHotCategorical:
+        from reparam.distributions.relaxed import RelaxedOneHotCategorical  # which is made of this law
+
+        return RelaxedOneHotCategorical(temperature, logits=self.logits, event_dims=self.given_event_dims)
 
     def perturb_given(self, z: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
         """The chosen entry is a Gumbel(0) maximum, the others are Gumbel variables truncated at it.
