@@ -6,7 +6,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from reparam.errors import ReparamError
@@ -21,8 +21,15 @@ class Registry(Generic[T]):
     source is not part of what another plug-in's results depend on.
     """
 
-    def __init__(self, kind: str, package: str, group: str | None = None) -> None:
-        self.kind, self.package, self.group = kind, package, group
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        group: str | None = None,
+        check: Callable[[str, T], None] = lambda name, entry: None,
+    ) -> None:
+        """`check(name, entry)` raises ReparamError for an entry that is not what the registry holds."""
+        self.kind, self.package, self.group, self.check = kind, package, group, check
         self._entries: dict[str, T] = {}
         self._discovered = False
 
@@ -30,6 +37,7 @@ class Registry(Generic[T]):
         """Decorator: make the class or function known as `name`."""
 
         def add(entry: T) -> T:
+            self.check(name, entry)
             if name in self._entries:
                 raise ReparamError(f"the {self.kind} {name!r} is registered twice: rename one of them")
             self._entries[name] = entry
@@ -53,12 +61,35 @@ class Registry(Generic[T]):
         if self._discovered:
             return
         self._discovered = True
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
-        if self.group is not None:
-            for entry_point in entry_points(group=self.group):
-                entry_point.load()
+        try:
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self.package}.{module.name}")
+            for plugin in entry_points(group=self.group) if self.group else ():
+                self._load(plugin)
+        except BaseException:
+            self._discovered = False  # the next look-up must fail as well, not find half of the names
+            raise
+
+    def _load(self, plugin: EntryPoint) -> None:
+        """Register what an installed package's entry point names, unless its own decorator did.
+
+        Raises ReparamError, in one line, for what cannot be imported and for a name that is not the decorator's.
+        """
+        owner = f" of the package {plugin.dist.name!r}" if plugin.dist else ""
+        what = f"the plug-in {plugin.name!r}{owner} ({plugin.value})"
+        try:
+            entry = plugin.load()
+            known = [name for name, other in self._entries.items() if other is entry]
+            if not known:
+                self.register(plugin.name)(entry)
+        except ReparamError as error:
+            raise ReparamError(f"{what}: {error}") from error
+        except Exception as error:  # a plug-in's module may fail in any way at all
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ReparamError(f"{what} cannot be imported: {reason}; mend or uninstall it") from error
+        if known and plugin.name not in known:
+            raise ReparamError(f"{what} registers itself as {known[0]!r}: give the entry point that name")
 
 
 def nearest(name: str, known: object) -> str:

@@ -17,8 +17,6 @@ from reparam.registry import Registry
 
 Sites = Mapping[str, Site]
 Coefficient = float | Tensor | Mapping[str, Tensor]
-registry: Registry[type[Estimator]] = Registry("estimator", "reparam.estimators", group="reparam.estimators")
-register = registry.register
 
 
 class Run(Protocol):
@@ -98,6 +96,20 @@ class Estimator(ABC):
                     f"{name_of(self)} needs {self.card.requires.words}, and sample site {name!r} has a "
                     f"{type(site.law).__name__} law; estimators for it: {', '.join(able(site.law))}"
                 )
+
+
+def _require_card(name: str, kind: type[Estimator]) -> None:
+    """ReparamError unless `kind` is an estimator with a card."""
+    if not (isinstance(kind, type) and issubclass(kind, Estimator)):
+        raise ReparamError(f"estimator {name!r} must be a subclass of reparam.Estimator, not {kind!r}")
+    if not isinstance(getattr(kind, "card", None), Card):
+        raise ReparamError(f"estimator {name!r} has no card: give {kind.__name__} `card = Card(...)`")
+
+
+registry: Registry[type[Estimator]] = Registry(
+    "estimator", "reparam.estimators", group="reparam.estimators", check=_require_card
+)
+register = registry.register
 
 
 def name_of(estimator: Estimator | type[Estimator]) -> str:
