@@ -30,7 +30,15 @@ def test_help_is_there_within_half_a_second():
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("list",), ("plan", "--scale", "smoke"), ("watch", "--once")]
+    "arguments",
+    [
+        ("--help",),
+        ("list", "papers"),
+        ("list", "experiments"),
+        ("list", "data"),
+        ("plan", "--scale", "smoke"),
+        ("watch", "--once"),
+    ],
 )
 def test_planning_loads_neither_torch_nor_pandas(arguments, tmp_path):
     code = "import sys; from reparam.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"

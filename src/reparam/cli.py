@@ -17,6 +17,7 @@ from reparam.errors import OutputError, ReparamError
 from reparam.plan.cells import SCALES
 
 UNWRITABLE = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM)
+KINDS = ("papers", "experiments", "estimators", "distributions", "data")
 SELECTION = ("papers", "experiments", "estimators", "seeds")
 
 
@@ -52,8 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="command", required=True)
 
-    command = _add(commands, "list", _list, "what there is: papers, experiments, estimators, data sets")
-    command.add_argument("kind", nargs="?", choices=("papers", "experiments", "estimators", "data"))
+    command = _add(commands, "list", _list, f"what there is: {', '.join(KINDS)}")
+    command.add_argument("kind", nargs="?", choices=KINDS)
+
+    command = _add(commands, "explain", _explain, "an estimator: what it does, promises and costs")
+    command.add_argument("name", nargs="?", help="default: say which there are")
 
     command = _add(commands, "plan", _plan, "the cells of a run, and how far each is")
     _scale(command)
@@ -98,7 +102,7 @@ def _add(commands: argparse._SubParsersAction, name: str, run: object, text: str
         name, help=text, description=text[0].upper() + text[1:]
     )
     command.set_defaults(run=run)
-    if name not in ("list", "data", "oracles", "cell"):
+    if name not in ("list", "explain", "data", "oracles", "cell"):
         command.add_argument("--results", type=Path, default=Path("results"), help="default: results")
     return command
 
@@ -110,9 +114,14 @@ def _scale(command: argparse.ArgumentParser) -> None:
 def _list(args: argparse.Namespace) -> None:
     from reparam.plan import listing
 
-    kinds = [args.kind] if args.kind else ["papers", "experiments", "estimators", "data"]
-    for kind in kinds:
+    for kind in [args.kind] if args.kind else KINDS:
         listing.show(kind)
+
+
+def _explain(args: argparse.Namespace) -> None:
+    from reparam.plan import explain
+
+    explain.show(args.name)
 
 
 def _plan(args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from reparam.errors import ReparamError
 from reparam.plan import sources
 from reparam.plan.config import parse
 from reparam.plan.plan import make_plan
-from reparam.plan.sources import cell_digest, closure, digest, tree_digest
+from reparam.plan.sources import cell_digest, closure, digest, oracle_digest, tree_digest
 
 CODE = '''"""A module."""
 import os
@@ -171,21 +171,73 @@ def test_a_procedure_s_cell_hangs_on_its_module(monkeypatch, file, own):
     assert (cell_digest(cell) != before) == own
 
 
-def test_a_plug_in_s_code_counts(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"name": "foreign", "options": {}},
+        {"name": "mixed", "options": {"sites": {"z": {"name": "foreign", "rate": 1}}}},
+    ],
+)
+def test_a_plug_in_s_code_counts(monkeypatch, tmp_path, method):
     toy = Path(__file__).parents[1] / "workflow"
     cell = make_plan(parse({"scale": "quick"}), toy).cells[0]
-    cell.spec["method"]["name"] = "foreign"
+    cell.spec["method"] = method
     (tmp_path / "foreign_estimator.py").write_text("RATE = 1")
     monkeypatch.syspath_prepend(str(tmp_path))
     plugin = EntryPoint("foreign", "foreign_estimator:Foreign", "reparam.estimators")
-    monkeypatch.setattr(
-        sources, "entry_points", lambda group, name=None: [plugin] if name in (None, "foreign") else []
-    )
-    before = cell_digest(cell)
+    monkeypatch.setattr(sources, "entry_points", lambda group: [plugin])
+    before = cell_digest(cell), oracle_digest("foreign")
+    assert "foreign" in sources.estimators() and "foreign" in sources.methods(cell)
     (tmp_path / "foreign_estimator.py").write_text("RATE = 2")
     sources.tree_digest.cache_clear()
     sources._parse.cache_clear()
-    assert cell_digest(cell) != before
+    assert cell_digest(cell) != before[0] and oracle_digest("foreign") != before[1]
+
+
+def changed_by(monkeypatch, module, digest):
+    """Whether `digest()` is another one when the code of `module` is."""
+    before, original = digest(), sources.tree_digest
+    file = sources.module_file(f"reparam.{module}")
+    assert file is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "tree_digest", lambda f: original(f) + "new" * (f == file))
+        return digest() != before
+
+
+def test_a_mixed_cell_hangs_on_its_members(monkeypatch):
+    toy = Path(__file__).parents[1] / "workflow"
+    cell = make_plan(parse({"scale": "quick"}), toy).cells[0]
+    nested = {
+        "name": "mixed",
+        "options": {"sites": {"a": {"name": "mixed", "sites": {"b": {"name": "exact"}}}}},
+    }
+    cell.spec["method"] = nested
+    assert sources.methods(cell) == {"mixed", "exact"}
+    for module, changes in (("mixed", True), ("exact", True), ("score_function", False)):
+        found = changed_by(monkeypatch, f"estimators.{module}", lambda: cell_digest(cell))
+        assert found == changes, module
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "changes"),
+    [
+        ("pathwise", "estimators.pathwise", True),
+        ("pathwise", "estimators.paths", True),
+        ("pathwise", "distributions.normal", True),
+        ("pathwise", "measure.problems", True),
+        ("pathwise", "estimators.score_function", False),
+        ("pathwise", "plan.plan", False),
+        ("mixed", "estimators.score_function", True),  # a member in its card's settings
+        ("mixed", "estimators.pathwise", False),
+    ],
+)
+def test_an_oracle_check_hangs_on_what_it_imports(monkeypatch, name, module, changes):
+    assert changed_by(monkeypatch, module, lambda: oracle_digest(name)) == changes
+
+
+def test_an_oracle_check_of_an_unknown_estimator_gets_the_nearest():
+    with pytest.raises(ReparamError, match="unknown estimator 'pathwize'; did you mean 'pathwise'"):
+        oracle_digest("pathwize")
 
 
 def test_nothing_within_the_package_imports_through_its_top_module():
@@ -197,9 +249,11 @@ def test_nothing_within_the_package_imports_through_its_top_module():
 
 
 def test_what_is_registered_statically_is_what_is_registered():
+    from reparam import estimators
     from reparam.engine import learners
 
-    assert set(sources.methods()) == set(learners.names())
+    assert set(sources.estimators()) == set(estimators.names())
+    assert {*sources.learners(), *sources.estimators()} == set(learners.names())
 
 
 def test_an_unknown_method_gets_the_nearest():

@@ -36,7 +36,7 @@ except ReparamError as error:
 
 SCALE = PLAN.config.scale
 PACKS = packs(PLAN.selected, PLAN.config.cells_per_job)
-ESTIMATORS = sources.estimator_modules()
+ESTIMATORS = sources.estimators()
 
 # A GPU is used by one cell at a time; an unregistered resource would limit nothing. On a cluster
 # `--resources gpu=N` says how many cells may use one at once.
@@ -59,9 +59,9 @@ wildcard_constraints:
 def checks_before(wildcards):
     """What a job waits for: the data of its cells, and the oracles of their estimators."""
     folder = f"results/{wildcards.scale}"
-    specs = [cell.spec for cell in PACKS[wildcards.job]]
-    data = {spec["task"]["data"] for spec in specs if "data" in spec["task"]}
-    methods = {spec["method"]["name"] for spec in specs}
+    cells = PACKS[wildcards.job]
+    data = {cell.spec["task"]["data"] for cell in cells if "data" in cell.spec["task"]}
+    methods = set().union(*(sources.methods(cell) for cell in cells))
     return [f"{folder}/data/{name}.json" for name in sorted(data)] + [
         f"{folder}/oracles/{name}.json" for name in sorted(methods & set(ESTIMATORS))
     ]

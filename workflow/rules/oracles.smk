@@ -10,8 +10,6 @@ rule oracles:
         "../../environment.yml"
     threads: 1
     params:
-        source=lambda wildcards: sources.digest(
-            ["reparam.measure.oracle_checks", ESTIMATORS[wildcards.name]]
-        ),
+        source=lambda wildcards: sources.oracle_digest(wildcards.name),
     shell:
         "exec python -m reparam.cli oracles {wildcards.name} --output {output} >{log} 2>&1"

@@ -58,6 +58,11 @@ class Law(ABC):
     def log_prob(self, z: Tensor) -> Tensor:
         """log density or mass of `z` in nats, in the plate's shape."""
 
+    @classmethod
+    def example(cls) -> Law:
+        """One event of three entries (three categories) and no plate: what tables and examples show the law by."""
+        raise NotImplementedError(f"the law {cls.__name__} gives no example of itself")
+
     def validate(self) -> None:  # noqa: B027 - a law may accept every parameter
         """Raise ReparamError when a parameter is outside its support. Reads values, so not for traced code."""
 

@@ -43,6 +43,10 @@ class Bernoulli(Relaxable):
         self.logits: Tensor = _logit(probs) if logits is None else logits  # type: ignore[arg-type]
         super().__init__(self.logits, event_dims=event_dims)
 
+    @classmethod
+    def example(cls) -> Bernoulli:
+        return cls(logits=torch.zeros(3))
+
     def validate(self) -> None:
         if self._given_probs is not None:
             probs = self._given_probs

@@ -69,6 +69,10 @@ class OneHotCategorical(Relaxable):
         if self.event_dims < 1:
             raise ValueError("OneHotCategorical: event_dims counts the categories' axis and is at least 1")
 
+    @classmethod
+    def example(cls) -> OneHotCategorical:
+        return cls(logits=torch.zeros(3))
+
     def validate(self) -> None:
         _validate("OneHotCategorical", self._given_probs, self.logits)
 
@@ -163,6 +167,10 @@ class Categorical(Law):
         self.logits: Tensor = _log_probs("Categorical", probs, logits)
         super().__init__(self.logits[..., 0], event_dims=event_dims or 0)
         self.event_dims_inferred = event_dims is None
+
+    @classmethod
+    def example(cls) -> Categorical:
+        return cls(logits=torch.zeros(3))
 
     def validate(self) -> None:
         _validate("Categorical", self._given_probs, self.logits)

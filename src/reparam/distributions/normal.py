@@ -26,6 +26,10 @@ class Normal(Law):
         super().__init__(loc, scale, event_dims=event_dims)
         self.loc, self.scale = loc, scale
 
+    @classmethod
+    def example(cls) -> Normal:
+        return cls(torch.zeros(3), torch.ones(3))
+
     def validate(self) -> None:
         require(torch.isfinite(self.loc), "Normal's loc", "finite", self.loc)
         require(self.scale > 0, "Normal's scale", "positive", self.scale)

@@ -37,6 +37,7 @@ class Mixed(Estimator):
     """
 
     sites: Mapping[str, Any] = field(default_factory=dict)
+    """Site → an estimator, or {name: …, option: …}; every sample site of the program needs one."""
     card = Card(
         title="Mixed",
         what="Gives every sample site an estimator of its own, each of them seeing the sites after its own as "

@@ -28,6 +28,7 @@ class PathEstimator(Estimator):
     """∇ of the mean of f over `samples` draws, differentiated through the samples that `draw` returns."""
 
     samples: int = 1
+    """Independent samples per estimate, averaged."""
 
     def __post_init__(self) -> None:
         check_samples(self.samples, 1, name_of(self))

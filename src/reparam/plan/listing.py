@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
@@ -19,8 +21,17 @@ REFRESH_SECONDS = 1.0
 
 
 def show(kind: str) -> None:
-    """Print all papers, experiments (at every scale), estimators or data sets."""
-    tables = {"papers": _papers, "experiments": _experiments, "estimators": _estimators, "data": _data}
+    """Print all papers, experiments (at every scale), estimators, distributions or data sets.
+
+    Estimators and distributions are imported for it, and torch with them.
+    """
+    tables: dict[str, Callable[[], RenderableType]] = {
+        "papers": _papers,
+        "experiments": _experiments,
+        "estimators": _estimators,
+        "distributions": _distributions,
+        "data": _data,
+    }
     _print(tables[kind]())
 
 
@@ -85,10 +96,47 @@ def _experiments() -> Table:
     return table
 
 
-def _estimators() -> Table:
-    table = _table("estimators and learners", "name", "what")
-    for name, line in sorted(sources.methods().items()):
-        table.add_row(name, line)
+def _estimators() -> Group:
+    from reparam.estimators.summary import summaries
+
+    table = _table(
+        "estimators (reparam explain <name> says more)",
+        *("name", "unbiased", "∂f", "f", "trains", "laws", "paper"),
+    )
+    for entry in summaries():
+        card, evaluations = entry.card, entry.evaluations[0]
+        table.add_row(
+            entry.name,
+            "yes" if card.unbiased else "no",
+            "yes" if card.needs_derivative else "no",
+            "·" if evaluations is None else str(evaluations),
+            ", ".join(sorted(card.tunables)) or "·",
+            "any" if entry.any_law else ", ".join(entry.laws),
+            _authors(card.paper),
+        )
+    key = (
+        "∂f: needs the derivative of f. f: evaluations of f per estimate, at the defaults, for one site of three "
+        "entries. trains: parameters of its own."
+    )
+    learners = _table("learners (no gradient of one expectation)", "name", "what")
+    for name, line in sorted(sources.learners().items()):
+        learners.add_row(name, line)
+    return Group(table, "", key, "", learners)
+
+
+def _authors(paper: str) -> str:
+    """The first reference up to its year; all of it where it has none."""
+    found = re.match(r".*?\b\d{4}\b(?!\.)", paper.partition(";")[0])
+    return found.group() if found else paper
+
+
+def _distributions() -> Table:
+    from reparam.estimators.base import able
+    from reparam.estimators.summary import laws
+
+    table = _table("distributions", "name", "estimators that handle it")
+    for name, law in laws().items():
+        table.add_row(name, ", ".join(able(law)))
     return table
 
 
@@ -110,6 +158,6 @@ def _count(number: int) -> str:
     return str(number) if number else "·"
 
 
-def _print(table: Table) -> None:
+def _print(table: RenderableType) -> None:
     """Print a table; where there is no terminal, lines are as long as they need to be."""
     Console(markup=False, width=None if sys.stdout.isatty() else 240).print(table, highlight=False)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 
 import reparam
@@ -20,6 +20,7 @@ from reparam.registry import nearest
 
 PACKAGE = Path(reparam.__file__).parent
 CELL_RUNNER = "reparam.cells.run"
+ORACLE_CHECKS = "reparam.measure.oracle_checks"
 FACADE = "reparam"
 """The package's top module offers names to users, lazily; nothing within the package imports through it."""
 DECORATORS = ("register", "procedure")
@@ -44,20 +45,43 @@ def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) 
     roots = [runner, *_registered("task", cell.spec["task"].get("name"), ["tasks"], package)]
     for measurement in cell.spec["measurements"]:
         roots += _registered("measurement", measurement, ["measure"], package)
+    used = methods(cell)
     if cell.spec["procedure"] == "train":
-        method = cell.spec["method"]["name"]
-        roots += _registered("estimator", method, ["estimators", "engine/learners"], package)
+        for method in used:
+            roots += _registered("estimator", method, ["estimators", "engine/learners"], package)
     else:
         roots += _registered("procedure", cell.spec["procedure"], ["cells", f"papers/{cell.paper}"], package)
-    result = hashlib.sha256(digest(roots, package=package).encode())
-    for plugin in entry_points(group="reparam.estimators", name=cell.spec["method"]["name"]):
-        result.update(_plugin_digest(plugin).encode())
-    return result.hexdigest()
+    return _with_plugins(digest(roots, package=package), used)
 
 
-def estimator_modules(package: Path = PACKAGE) -> dict[str, str]:
-    """name → module of the suite's own estimators: those that have oracles."""
-    return {name: module for name, (module, _) in _names(["estimators"], package).items()}
+def oracle_digest(name: str, package: Path = PACKAGE) -> str:
+    """The digest of all code that can change what the oracle checks find of an estimator.
+
+    That is the checks, the estimator's module, and the estimators that its card's settings name as parts of it.
+    """
+    known = _names(["estimators"], package)
+    used, todo = set[str](), [name]
+    while todo:
+        if (part := todo.pop()) not in used:
+            used.add(part)
+            todo += _named_in(known[part][0], package) if part in known else []
+    modules = [module for part in used for module in _registered("estimator", part, ["estimators"], package)]
+    return _with_plugins(digest([ORACLE_CHECKS, *modules], package=package), used)
+
+
+def methods(cell: Cell) -> set[str]:
+    """The estimator or learner that a cell trains with, and the estimators that its options name as parts."""
+    return set(_names_in(cell.spec["method"]))
+
+
+def estimators(package: Path = PACKAGE) -> list[str]:
+    """The names of all estimators, installed plug-ins included: those that have oracles."""
+    return sorted({*_names(["estimators"], package), *(plugin.name for plugin in _plugins())})
+
+
+def estimator_modules(package: Path = PACKAGE) -> list[str]:
+    """The modules of the suite's own estimators."""
+    return sorted({module for module, _ in _names(["estimators"], package).values()})
 
 
 def figure_modules(package: Path = PACKAGE) -> list[str]:
@@ -67,10 +91,9 @@ def figure_modules(package: Path = PACKAGE) -> list[str]:
     ]
 
 
-def methods(package: Path = PACKAGE) -> dict[str, str]:
-    """Every estimator and learner by name, with the first line of its docstring."""
-    found = {name: line for name, (_, line) in _names(["estimators", "engine/learners"], package).items()}
-    return found | {plugin.name: plugin.value for plugin in entry_points(group="reparam.estimators")}
+def learners(package: Path = PACKAGE) -> dict[str, str]:
+    """The methods that are no gradient estimators, by name, with the first line of their docstrings."""
+    return {name: line for name, (_, line) in _names(["engine/learners"], package).items()}
 
 
 def closure(modules: Iterable[str], package: Path = PACKAGE) -> set[str]:
@@ -153,9 +176,7 @@ def _registered(kind: str, name: str | None, folders: list[str], package: Path) 
         return []
     if name in known:
         return [known[name][0]]
-    plugins = (
-        [plugin.name for plugin in entry_points(group="reparam.estimators")] if kind == "estimator" else []
-    )
+    plugins = [plugin.name for plugin in _plugins()] if kind == "estimator" else []
     if name in plugins:
         return []
     raise ReparamError(f"unknown {kind} {name!r}{nearest(name, [*known, *plugins])}")
@@ -183,6 +204,39 @@ def _decorated(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> I
             word = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             if word in DECORATORS:
                 yield str(decorator.args[0].value)
+
+
+def _names_in(part: object) -> Iterator[str]:
+    """Every `name` of a mapping, and of the mappings within it."""
+    if isinstance(part, Mapping):
+        if isinstance(part.get("name"), str):
+            yield part["name"]
+        for entry in part.values():
+            yield from _names_in(entry)
+
+
+def _named_in(module: str, package: Path) -> Iterator[str]:
+    """The value of every literal {"name": value} in a module."""
+    file = module_file(module, package)
+    assert file is not None
+    for node in ast.walk(_parse(file)):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "name" and isinstance(value, ast.Constant):
+                    yield str(value.value)
+
+
+def _plugins() -> EntryPoints:
+    return entry_points(group="reparam.estimators")
+
+
+def _with_plugins(own: str, used: Iterable[str]) -> str:
+    """A digest together with those of the plug-ins among the estimators that are used."""
+    result = hashlib.sha256(own.encode())
+    for plugin in sorted(_plugins()):
+        if plugin.name in used:
+            result.update(_plugin_digest(plugin).encode())
+    return result.hexdigest()
 
 
 def _plugin_digest(plugin: EntryPoint) -> str:

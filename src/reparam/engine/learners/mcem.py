@@ -18,7 +18,7 @@ DEFAULTS = {"leapfrogs": 10, "updates": 5, "acceptance": 0.9, "step_size": 0.1, 
 
 @register("mcem")
 class Mcem:
-    """No encoder: every training point has a persistent chain whose target is p(z|x).
+    """Monte Carlo EM: no encoder; every training point has a persistent chain whose target is p(z|x).
 
     One step moves the chains of the minibatch by one HMC transition of `leapfrogs` steps, with a step
     size tuned to an `acceptance` probability, and then climbs (N/B) Σ log p(x, z) + log prior of the

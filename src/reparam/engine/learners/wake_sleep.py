@@ -16,7 +16,9 @@ from reparam.tasks import Task, latent_variable
 
 @register("wake_sleep")
 class WakeSleep:
-    """Decoder and encoder each follow an objective of their own, on a minibatch of B:
+    """Wake-sleep: decoder and encoder each follow an objective of their own.
+
+    On a minibatch of B:
 
     - wake: the decoder climbs (N/B) Σ log p(x, z) with x from the data and z ~ q(z|x);
     - sleep: the encoder climbs (N/B) Σ log q(z|x) on pairs (z, x) dreamed from the model.

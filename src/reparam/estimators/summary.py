@@ -1,0 +1,149 @@
+"""An estimator's card with what follows from it: the laws it handles, what it costs, its options.
+
+The command line, the documentation and the report all show these.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, fields
+from itertools import pairwise
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import torch
+
+from reparam import distributions
+from reparam.distributions import Law
+from reparam.errors import ReparamError
+from reparam.estimators.base import Estimator, registry
+from reparam.estimators.card import Card, Objective
+from reparam.program import describe
+
+OBJECTIVES: dict[Objective, str] = {
+    "expectation": "E[f]",
+    "bound": "the K-sample bound E[log 1/K Σ_k exp f_k]",
+    "wake": "the weighted wake-phase objectives of model and sampler",
+}
+EXAMPLE_SITES = ("top", "low")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as it is shown; `choices` is empty where any value of its type is allowed."""
+
+    name: str
+    default: str
+    choices: tuple[str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What people are told of an estimator."""
+
+    name: str
+    class_name: str
+    own: bool
+    """Whether it is one of this package's estimators and not of an installed plug-in."""
+    card: Card
+    objective: str
+    laws: tuple[str, ...]
+    """The laws of `reparam.distributions` that it handles, by name."""
+    any_law: bool
+    evaluations: tuple[int | None, int | None]
+    """Evaluations of f per estimate at the defaults, for one and for two sites of three entries each; None where
+    the defaults do not fit so many sites."""
+    example_law: str
+    """The law of those sites; empty when it handles none of them."""
+    options: tuple[Option, ...]
+
+
+def summarise(name: str) -> Summary:
+    """The summary of the estimator called `name`; ReparamError with the nearest name when there is none."""
+    kind = registry.get(name)
+    known = laws()
+    fitting = tuple(law for law, example in known.items() if kind.card.requires.holds(example))
+    example = known[fitting[0]] if fitting else None
+    return Summary(
+        name=name,
+        class_name=kind.__name__,
+        own=kind.__module__.startswith("reparam."),
+        card=kind.card,
+        objective=OBJECTIVES[kind.card.objective],
+        laws=fitting,
+        any_law=len(fitting) == len(known),
+        evaluations=(_evaluations(kind, example, 1), _evaluations(kind, example, 2)),
+        example_law=fitting[0] if fitting else "",
+        options=tuple(_options(kind)),
+    )
+
+
+def summaries() -> list[Summary]:
+    """The summaries of all estimators by name, plug-ins included."""
+    return [summarise(name) for name in registry.names()]
+
+
+def laws() -> dict[str, Law]:
+    """An example of every law, by name."""
+    kinds = {name: getattr(distributions, name) for name in sorted(distributions.__all__)}
+    return {
+        name: kind.example()
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, Law) and not inspect.isabstract(kind)
+    }
+
+
+def _evaluations(kind: type[Estimator], law: Law | None, count: int) -> int | None:
+    if law is None:
+        return None
+    names = EXAMPLE_SITES[:count]
+
+    def program(params: Any, sample: Any) -> torch.Tensor:
+        for name in names:
+            sample(name, law)
+        return torch.zeros(())
+
+    sites = describe(program, {"unused": torch.zeros(())})
+    try:
+        estimator = kind(**kind.card.settings[0])
+        estimator.check(sites)
+    except ReparamError:
+        return None
+    return kind.card.evaluations(estimator, sites)
+
+
+def _options(kind: type[Estimator]) -> Iterator[Option]:
+    meanings: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, Estimator):
+            meanings |= _field_docstrings(base)
+    hints = get_type_hints(kind)
+    for field in fields(kind):  # type: ignore[arg-type]
+        choices = get_args(hints[field.name]) if get_origin(hints[field.name]) is Literal else ()
+        yield Option(field.name, _default(field), tuple(map(str, choices)), meanings.get(field.name, ""))
+
+
+def _default(field: Field[Any]) -> str:
+    if field.default_factory is not MISSING:
+        return repr(field.default_factory())
+    if field.default is MISSING:
+        return "required"
+    return field.default if isinstance(field.default, str) else repr(field.default)
+
+
+def _field_docstrings(kind: type) -> dict[str, str]:
+    """field → the string literal that follows it in the class."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(tree, ast.ClassDef)
+    return {
+        field.target.id: " ".join(str(text.value.value).split())
+        for field, text in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

@@ -1,0 +1,119 @@
+"""`reparam explain`: an estimator's card for the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from reparam.errors import ReparamError
+from reparam.plan import sources
+from reparam.registry import nearest
+
+if TYPE_CHECKING:
+    from reparam.estimators.summary import Summary
+
+WIDTH = 80
+"""Columns of prose: longer lines are hard to read, and where there is no terminal nothing says how long they may be."""
+
+
+def show(name: str | None) -> None:
+    """Print the card of the estimator `name`, or, without a name, what there is to explain.
+
+    Raises ReparamError with the nearest name when there is none like it.
+    """
+    from reparam import estimators
+    from reparam.estimators.summary import summaries, summarise
+
+    learners = sources.learners()
+    if name is None:
+        _print(_index([(entry.name, entry.card.title) for entry in summaries()], learners))
+    elif name in estimators.names():
+        _print(_card(summarise(name)))
+    elif name in learners:
+        _print(f"{name}: {learners[name]}\nA learner: it is no gradient of one expectation and has no card.")
+    else:
+        known = [*estimators.names(), *learners]
+        raise ReparamError(f"nothing to explain under {name!r}{nearest(name, known)}")
+
+
+def _index(estimators: list[tuple[str, str]], learners: dict[str, str]) -> RenderableType:
+    table = _columns()
+    for name, title in [*estimators, *sorted(learners.items())]:
+        table.add_row(name, title)
+    return Group(Text("reparam explain <name> explains one of these:", style="bold"), "", table)
+
+
+def _card(entry: Summary) -> RenderableType:
+    card = entry.card
+    return Group(
+        Text.assemble((entry.name, "bold"), f"  {card.title}"),
+        Rule(style="dim"),
+        *_section("What it does", card.what),
+        *_section("The estimate, for one site", Text(card.formula)),
+        *_section("Promises", _promises(entry)),
+        *_section("Cost", _cost(entry)),
+        *(_section("Options", _options(entry)) if entry.options else ()),
+        *_section("When to use it", card.when),
+        *_section("Paper", card.paper),
+    )
+
+
+def _promises(entry: Summary) -> Table:
+    card, table = entry.card, _columns()
+    table.add_row("estimates", f"the gradient of {entry.objective}")
+    table.add_row("unbiased", "yes, whatever the options" if card.unbiased else "no")
+    table.add_row("needs ∂f", "yes" if card.needs_derivative else "no, values of f are enough")
+    table.add_row("laws", f"{', '.join(entry.laws) or 'none of these'} (needs {card.requires.words})")
+    table.add_row("trains", ", ".join(sorted(card.tunables)) or "nothing of its own")
+    return table
+
+
+def _cost(entry: Summary) -> Table:
+    table = _columns()
+    for words, evaluations in zip(("one site", "two sites"), entry.evaluations, strict=True):
+        table.add_row(words, cost(evaluations))
+    table.add_row("", f"At the defaults, sites of a {entry.example_law} law with three entries.")
+    return table
+
+
+def cost(evaluations: int | None) -> str:
+    """A number of evaluations in words."""
+    if evaluations is None:
+        return "not with these options"
+    return f"{evaluations} evaluation{'' if evaluations == 1 else 's'} of f per estimate"
+
+
+def _options(entry: Summary) -> Table:
+    table = _columns()
+    for option in entry.options:
+        choices = f" One of {', '.join(option.choices)}." if option.choices else ""
+        table.add_row(f"{option.name} = {option.default}", option.meaning + choices)
+    return table
+
+
+def _section(title: str, body: RenderableType) -> tuple[RenderableType, ...]:
+    return "", Text(title, style="bold"), Padding(body, (0, 0, 0, 2))
+
+
+def _columns() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    return table
+
+
+def _print(what: RenderableType) -> None:
+    if sys.stdout.isatty():
+        console = Console(markup=False, highlight=False)
+        console.print(what, width=min(WIDTH, console.width))
+        return
+    console = Console(markup=False, highlight=False, width=WIDTH)
+    with console.capture() as text:
+        console.print(what)
+    print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")
