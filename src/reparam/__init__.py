@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from reparam.distributions import OneHotCategorical as OneHotCategorical
     from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
+    from reparam.engine.estimate import draw_noise as draw_noise
+    from reparam.engine.estimate import estimate as estimate
+    from reparam.engine.estimate import init_estimator as init_estimator
     from reparam.estimators.exact import Exact as Exact
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.pathwise import Pathwise as Pathwise
@@ -59,9 +62,10 @@ _HOMES = {
     "StraightThrough": "estimators.straight_through",
     "VarGrad": "estimators.vargrad",
     "Vimco": "estimators.vimco",
-    "draw_noise": "measure.moments",
-    "estimate": "measure.moments",
+    "draw_noise": "engine.estimate",
+    "estimate": "engine.estimate",
     "gradient_moments": "measure.moments",
+    "init_estimator": "engine.estimate",
     "reparameterize": "distributions.normal",
     "reparameterize_k_samples": "distributions.normal",
 }

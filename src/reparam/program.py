@@ -82,19 +82,30 @@ def run(
 
     `signals` are handed on in the trace.
 
-    Raises ReparamError when a site's name is used twice, or when a law's plate is not the plate of
-    the program's value (a site shared by the plate says so by giving `event_dims`).
+    Raises ReparamError when a site's name is used twice or its law is none of ours, when the value is no
+    floating-point tensor, or when a law's plate is not the plate of the value (a site shared by the plate
+    says so by giving `event_dims`).
     """
     sites: dict[str, Site] = {}
 
     def sample(name: str, law: Any, context: Any = None, observed: Tensor | None = None) -> Tensor:
         if name in sites:
             raise ReparamError(f"sample site {name!r} is used twice: give each site its own name")
+        if not hasattr(law, "path"):
+            raise ReparamError(
+                f"sample site {name!r}: {type(law).__module__}.{type(law).__qualname__} is no law of reparam; use "
+                "one of reparam's own, such as reparam.Normal or reparam.Bernoulli"
+            )
         z = choose(name, law) if observed is None else observed
         sites[name] = Site(law, z, context, observed is not None)
         return z
 
     value = program(params, sample)
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        given = f"a tensor of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise ReparamError(
+            f"the program must return a floating-point tensor, one value per datum, not {given}"
+        )
     trace = Trace(value, sites, signals)
     for name, site in trace.latent.items():
         _check_plate(name, site.law, tuple(value.shape))
