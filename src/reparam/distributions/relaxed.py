@@ -70,6 +70,10 @@ class LogitRelaxedBernoulli(Relaxed):
     ) -> None:
         super().__init__(temperature, Bernoulli(probs, logits, event_dims))
 
+    @classmethod
+    def example(cls) -> LogitRelaxedBernoulli:
+        return cls(0.5, logits=torch.zeros(3))
+
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         return self.tempered(noise)
 
@@ -114,6 +118,10 @@ class ExpRelaxedCategorical(Relaxed):
         event_dims: int | None = None,
     ) -> None:
         super().__init__(temperature, OneHotCategorical(probs, logits, event_dims))
+
+    @classmethod
+    def example(cls) -> ExpRelaxedCategorical:
+        return cls(0.5, logits=torch.zeros(3))
 
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         return self.tempered(noise).log_softmax(-1)
