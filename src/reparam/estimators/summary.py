@@ -28,6 +28,8 @@ OBJECTIVES: dict[Objective, str] = {
     "wake": "the weighted wake-phase objectives of model and sampler",
 }
 EXAMPLE_SITES = ("top", "low")
+PLAIN_LAWS = ("Bernoulli", "OneHotCategorical", "Normal")
+"""The laws that examples prefer."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def summarise(name: str) -> Summary:
     kind = registry.get(name)
     known = laws()
     fitting = tuple(law for law, example in known.items() if kind.card.requires.holds(example))
-    example = known[fitting[0]] if fitting else None
+    example = next((law for law in (*PLAIN_LAWS, *fitting) if law in fitting), "")
     return Summary(
         name=name,
         class_name=kind.__name__,
@@ -75,8 +77,8 @@ def summarise(name: str) -> Summary:
         objective=OBJECTIVES[kind.card.objective],
         laws=fitting,
         any_law=len(fitting) == len(known),
-        evaluations=(_evaluations(kind, example, 1), _evaluations(kind, example, 2)),
-        example_law=fitting[0] if fitting else "",
+        evaluations=(_evaluations(kind, known.get(example), 1), _evaluations(kind, known.get(example), 2)),
+        example_law=example,
         options=tuple(_options(kind)),
     )
 
