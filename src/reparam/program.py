@@ -66,8 +66,9 @@ class Trace(NamedTuple):
     value: Tensor
     sites: dict[str, Site]
     signals: Mapping[str, Tensor] | None = None
-    """Learning signals that are given and not found by running f, by site, each in its law's plate: the
-    reward-to-go of a roll-out. Where given they take the place of `value` in the score term of the site."""
+    """Learning signals that are given and not found by running f, by site, each in its law's plate (after an axis of
+    samples, under an estimator that draws several): the reward-to-go of a roll-out. Where given they take the place
+    of `value` in the score term of the site."""
 
     @property
     def latent(self) -> dict[str, Site]:
@@ -83,8 +84,8 @@ def run(
     `signals` are handed on in the trace.
 
     Raises ReparamError when a site's name is used twice or its law is none of ours, when the value is no
-    floating-point tensor, or when a law's plate is not the plate of the value (a site shared by the plate
-    says so by giving `event_dims`).
+    floating-point tensor, when a signal belongs to no site, or when a law's plate is not the plate of the value
+    (a site shared by the plate says so by giving `event_dims`).
     """
     sites: dict[str, Site] = {}
 
@@ -107,6 +108,11 @@ def run(
             f"the program must return a floating-point tensor, one value per datum, not {given}"
         )
     trace = Trace(value, sites, signals)
+    for name in signals or {}:
+        if name not in trace.latent:
+            raise ReparamError(
+                f"a learning signal is given for {name!r}, but the sampled sites are {', '.join(trace.latent)}"
+            )
     for name, site in trace.latent.items():
         _check_plate(name, site.law, tuple(value.shape))
     return trace

@@ -75,7 +75,12 @@ def estimate_gradient(
     `tunable_gradient` is that of the estimator's own loss, and of the gradient's squared norm when it
     asks for that (Tucker et al. 2017, §3.2; Grathwohl et al. 2018, §3); empty without tunables. `signals` are
     given learning signals by site (see `Trace`).
+
+    Raises ReparamError when signals are given to an estimator that needs f at other samples, for a site that the
+    program does not sample, or in another shape than its law's plate.
     """
+    if signals:
+        estimator.check_signals()
     params, tunables = dict(params), dict(tunables or {})
     memory = {} if memory is None else memory
     static: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -97,6 +98,20 @@ class Estimator(ABC):
                     f"{type(site.law).__name__} law; estimators for it: {', '.join(able(site.law))}"
                 )
 
+    def check_signals(self) -> None:
+        """Raise ReparamError, naming who could, when learning signals cannot be given to this estimator."""
+        if not self.card.given_signal:
+            takers = [name for name in registry.names() if registry.get(name).card.given_signal]
+            raise ReparamError(
+                f"{name_of(self)} with these options needs f at samples of its own choice, so learning signals cannot "
+                f"be given to it; estimators that take them: {', '.join(takers)}"
+            )
+
+
+def restate(estimator: Estimator, **promises: Any) -> None:
+    """Change promises of this instance's card, whose options differ from those that the class's card speaks of."""
+    object.__setattr__(estimator, "card", replace(estimator.card, **promises))
+
 
 def _require_card(name: str, kind: type[Estimator]) -> None:
     """ReparamError unless `kind` is an estimator with a card."""
@@ -154,15 +169,52 @@ def hard_run(run: Run, params: Params, noise: Noise) -> Trace:
     return run(params, lambda name, law: law.path(noise[name]).detach())
 
 
+def scored(run: Run, params: Params, noise: Noise) -> tuple[Tensor, dict[str, Tensor]]:
+    """Hard runs over the leading sample axis of `noise`: (values [K, *plate], log q by site [K, *law's plate])."""
+
+    def one(draw: Noise) -> tuple[Tensor, dict[str, Tensor]]:
+        trace = hard_run(run, params, draw)
+        return trace.value, {name: site.law.log_prob(site.z) for name, site in trace.latent.items()}
+
+    return over_samples(one, noise)
+
+
 def signal_of(trace: Trace, name: str) -> Tensor:
     """The learning signal of a site, constant, in the shape of its law's plate.
 
     The given one where there is one; else the program's value, summed over the trailing plate axes that the site's
     law does not have (a site shared by the plate is signalled by all of it).
     """
+    plate = trace.sites[name].law.plate
     if trace.signals is not None and name in trace.signals:
-        return trace.signals[name].detach()
-    return on_plate(trace.value.detach(), len(trace.sites[name].law.plate))
+        return _given(name, trace.signals[name], plate)
+    return on_plate(trace.value.detach(), len(plate))
+
+
+def sample_signals(
+    values: Tensor, log_q: Mapping[str, Tensor], given: Mapping[str, Tensor] | None
+) -> dict[str, Tensor]:
+    """`signal_of` every site over samples: values [K, *plate], log q by site [K, *law's plate] as the signals.
+
+    Given signals have the sample axis only where K > 1.
+    """
+    signals = {}
+    for name, entries in log_q.items():
+        if given is not None and name in given:
+            shape = entries.shape if len(entries) > 1 else entries.shape[1:]
+            signals[name] = _given(name, given[name], shape).reshape(entries.shape)
+        else:
+            signals[name] = on_plate(values.detach(), entries.ndim)
+    return signals
+
+
+def _given(name: str, signal: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if signal.shape != shape:
+        raise ReparamError(
+            f"the learning signal given for sample site {name!r} has shape {tuple(signal.shape)}, but its law (and its "
+            f"samples, where there are several) make {tuple(shape)}"
+        )
+    return signal.detach()
 
 
 def on_plate(values: Tensor, plate_dims: int) -> Tensor:

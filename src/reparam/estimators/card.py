@@ -37,7 +37,11 @@ GAUSSIAN = Requirement("a Normal law", lambda law: isinstance(law, Normal))
 
 @dataclass(frozen=True)
 class Card:
-    """An estimator's promises. Every field from `unbiased` on is checked by the contract suite."""
+    """An estimator's promises. Every field from `unbiased` on is checked by the contract suite.
+
+    The class's card speaks of the default options. Where an option changes a promise, the instance has a card of its
+    own (`restate` in `__post_init__`), so ask `estimator.card`.
+    """
 
     title: str
     what: str
@@ -49,7 +53,7 @@ class Card:
     paper: str
     """Authors, year, arXiv number where there is one, and equation."""
     unbiased: bool
-    """Whether its mean is the exact gradient of its objective, whatever the options."""
+    """Whether its mean is the exact gradient of its objective."""
     needs_derivative: bool
     """Whether it differentiates f with respect to a sample."""
     requires: Requirement
@@ -58,5 +62,8 @@ class Card:
     tunables: frozenset[str] = frozenset()
     """Kinds of parameters of its own that it trains: the part of a tunable's name before the first dot."""
     objective: Objective = "expectation"
+    given_signal: bool = False
+    """Whether learning signals may be given to it (see `Trace.signals`) in place of f's values: it never asks for f at
+    other samples than those that the signals belong to."""
     settings: tuple[Mapping[str, Any], ...] = ({},)
     """Options under which the contract suite tests it; the first are the defaults."""

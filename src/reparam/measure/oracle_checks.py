@@ -66,12 +66,12 @@ def run(names: Collection[str] | None = None, draws: int = 20_000) -> list[dict[
     """
     checks = []
     for name in estimators.names() if names is None else names:
-        card = estimators.get(name).card
-        for options in card.settings:
-            for title, problem in admitted(estimators.make(name, options)).items():
+        for options in estimators.get(name).card.settings:
+            estimator = estimators.make(name, options)
+            for title, problem in admitted(estimator).items():
                 found = {"problem": title, **check(name, options, problem, draws)}
                 checks.append(found)
-                if card.unbiased and not found["deviation"] <= 1:
+                if estimator.card.unbiased and not found["deviation"] <= 1:
                     raise ReparamError(
                         f"oracle check failed: {name} {dict(options)} on {title} is off its exact gradient by "
                         f"{found['deviation']:.3g} times the bound; mend the estimator before training"
