@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,9 +49,8 @@ class Problem(NamedTuple):
         return exact(self.program, params, samples)
 
 
-def _params(**shapes: tuple[int, ...]) -> dict[str, Tensor]:
-    source = torch.Generator().manual_seed(7)
-    return {name: torch.randn(shape, generator=source) for name, shape in shapes.items()}
+def _params(**values: Any) -> dict[str, Tensor]:
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}
 
 
 def bits_one_layer(params: Params, sample: Sample) -> Tensor:
@@ -76,11 +75,11 @@ def bits_shared(params: Params, sample: Sample) -> Tensor:
 
 
 def bits_in_context(params: Params, sample: Sample) -> Tensor:
-    """Three data with inputs that the sites' networks, and baselines, look at; a bit above two bits."""
-    x = params["logits"].new_tensor([[1.0, -0.5], [0.2, 2.0], [-1.5, 0.3]])
+    """Three data with inputs that the sites' laws, and baselines, look at; a bit above two bits."""
+    x = params["inputs"].new_tensor([[1.0, -0.5], [0.2, 2.0], [-1.5, 0.3]])
     top = sample("top", Bernoulli(logits=params["logits"] + x @ params["inputs"]), context=x)
     low = sample("low", Bernoulli(logits=top * params["link"] + x), context=x)
-    return ((low - 0.4) * x).sum(-1).square() * (1 + params["weights"] * top).sum(-1)
+    return ((low - 0.4) * params["weights"]).sum(-1).square() + 2 * (top * (low - 0.5)).sum(-1)
 
 
 def one_hot_one_layer(params: Params, sample: Sample) -> Tensor:
@@ -112,41 +111,40 @@ def index_two_layers(params: Params, sample: Sample) -> Tensor:
 
 
 def normal_one_layer(params: Params, sample: Sample) -> Tensor:
-    """Two data, two latent dimensions."""
+    """Two data, two latent dimensions; the value depends on the parameters directly, too."""
     law = Normal(params["loc"], params["log_scale"].exp())
     z = sample("z", law)
     prior = Normal(torch.zeros_like(z), torch.ones_like(z))
-    return (z * params["weights"]).sum(-1).square() - law.kl(prior)
+    return ((z * params["weights"]).sum(-1) + 0.5).square() - law.kl(prior)
 
 
 def normal_two_layers(params: Params, sample: Sample) -> Tensor:
     """Two data; one dimension above one."""
     top = sample("top", Normal(params["top"], torch.full_like(params["top"], 0.7)))
-    low = sample("low", Normal(params["low"] + params["link"] * top, (0.2 * params["log_scale"]).exp()))
-    return (low.square() * (1 + 0.5 * top)).sum(-1)
+    low = sample("low", Normal(params["low"] + params["link"] * top, torch.full_like(top, 0.8)))
+    return (low * (1 + 0.5 * top) + 0.2 * low.square()).sum(-1)
 
 
 def normal_shared(params: Params, sample: Sample) -> Tensor:
     """A weight shared by three data, one local dimension each."""
-    scale = (0.2 * params["log_scale"]).exp()
-    shared = sample("shared", Normal(params["shared"], scale, event_dims=1))
+    shared = sample("shared", Normal(params["shared"], torch.full_like(params["shared"], 0.5), event_dims=1))
     local = sample("local", Normal(params["local"], torch.full_like(params["local"], 0.8)))
-    return (local.sum(-1) * shared.sum() - params["targets"]).square()
+    return ((local + params["targets"]) * (shared + 0.2 * shared * local)).sum(-1)
 
 
 def bits_above_normal(params: Params, sample: Sample) -> Tensor:
     """Two data; two bits above one dimension."""
     top = sample("top", Bernoulli(logits=params["top"]))
     mean = (top * params["link"]).sum(-1, keepdim=True) + params["low"]
-    low = sample("low", Normal(mean, (0.2 * params["log_scale"]).exp()))
-    return (low - 0.4).sum(-1).square() + (top * low).sum(-1)
+    low = sample("low", Normal(mean, torch.full_like(mean, 0.8)))
+    return (low + 0.2 * low.square() + low * (top - 0.5)).sum(-1)
 
 
 def normal_above_bits(params: Params, sample: Sample) -> Tensor:
     """Two data; one dimension above two bits."""
-    top = sample("top", Normal(params["top"], (0.2 * params["log_scale"]).exp()))
+    top = sample("top", Normal(params["top"], torch.full_like(params["top"], 0.8)))
     low = sample("low", Bernoulli(logits=params["low"] + params["link"] * top))
-    return ((low - 0.4) * params["weights"]).sum(-1).square() + (top * low).sum(-1)
+    return ((low - 0.4) * params["weights"]).sum(-1).square() + (top * (low + 0.3)).sum(-1)
 
 
 def bits_log_weight(params: Params, sample: Sample) -> Tensor:
@@ -179,7 +177,7 @@ def one_hot_log_weight(params: Params, sample: Sample) -> Tensor:
 
 def normal_log_weight(params: Params, sample: Sample) -> Tensor:
     """Two data, one dimension."""
-    q = Normal(params["guide"], (0.2 * params["log_scale"]).exp())
+    q = Normal(params["guide"], torch.full_like(params["guide"], 0.8))
     z = sample("z", q)
     prior = Normal(params["prior"].expand_as(z), torch.ones_like(z))
     x = Normal((z * params["decoder"]).sum(-1), params["decoder"].new_ones(2), event_dims=0)
@@ -188,34 +186,88 @@ def normal_log_weight(params: Params, sample: Sample) -> Tensor:
 
 _weighted = partial(Problem, log_weight=True)
 PROBLEMS = {
-    "bits_one_layer": Problem(bits_one_layer, _params(logits=(2, 3), weights=(3,))),
-    "bits_two_layers": Problem(bits_two_layers, _params(top=(2, 2), low=(2, 2), link=(2,), weights=(2,))),
-    "bits_shared": Problem(bits_shared, _params(shared=(2,), local=(3, 1), targets=(3,))),
-    "bits_in_context": Problem(bits_in_context, _params(logits=(1,), inputs=(2, 1), link=(2,), weights=(1,))),
-    "one_hot_one_layer": Problem(one_hot_one_layer, _params(logits=(2, 2, 3), weights=(2, 3))),
+    "bits_one_layer": Problem(
+        bits_one_layer, _params(logits=[[-0.2, 0.8, 0.3], [-1.0, 0.5, 1.2]], weights=[1.1, -0.7, 0.6])
+    ),
+    "bits_two_layers": Problem(
+        bits_two_layers,
+        _params(
+            top=[[1.2, 0.3], [0.6, 1.5]],
+            low=[[0.9, -0.4], [1.5, -1.5]],
+            link=[-1.5, -0.3],
+            weights=[0.3, -0.3],
+        ),
+    ),
+    "bits_shared": Problem(
+        bits_shared, _params(shared=[1.2, 1.5], local=[[-0.4], [-1.1], [1.5]], targets=[1.5, -1.5, -1.5])
+    ),
+    "bits_in_context": Problem(
+        bits_in_context, _params(logits=[0.4], inputs=[[-0.3], [0.3]], link=[0.6, 0.9], weights=[-0.4, 0.3])
+    ),
+    "one_hot_one_layer": Problem(
+        one_hot_one_layer,
+        _params(
+            logits=[[[-0.2, 0.8, 0.3], [1.0, -0.5, 0.2]], [[0.4, -1.1, 0.1], [0.0, 0.6, -0.7]]],
+            weights=[[1.1, -0.7, 0.6], [-0.4, 1.3, 0.2]],
+        ),
+    ),
     "one_hot_two_layers": Problem(
-        one_hot_two_layers, _params(top=(2, 3), low=(2, 3), link=(3, 3), weights=(3,))
+        one_hot_two_layers,
+        _params(
+            top=[[1.2, -1.4, -0.4], [1.4, -0.3, 0.3]],
+            low=[[0.3, 0.9, -0.3], [0.5, -0.3, -0.3]],
+            link=[[-0.3, -1.2, -1.4], [-0.4, 0.3, 0.5], [1.4, -1.4, -0.9]],
+            weights=[-1.3, -1.4, -0.3],
+        ),
     ),
-    "index_one_layer": Problem(index_one_layer, _params(logits=(2, 2, 3), weights=(2, 3))),
-    "index_two_layers": Problem(index_two_layers, _params(top=(2, 3), link=(3, 2), weights=(3,))),
-    "normal_one_layer": Problem(normal_one_layer, _params(loc=(2, 2), log_scale=(2, 2), weights=(2,))),
+    "index_one_layer": Problem(
+        index_one_layer,
+        _params(
+            logits=[[[-0.2, 0.8, 0.3], [1.0, -0.5, 0.2]], [[0.4, -1.1, 0.1], [0.0, 0.6, -0.7]]],
+            weights=[[1.1, -0.7, 0.6], [-0.4, 1.3, 0.2]],
+        ),
+    ),
+    "index_two_layers": Problem(
+        index_two_layers,
+        _params(
+            top=[[-0.2, 0.8, 0.3], [1.0, -0.5, 0.2]],
+            link=[[1.2, -0.3], [-0.8, 0.9], [0.3, 1.0]],
+            weights=[1.6, -0.8, 0.6],
+        ),
+    ),
+    "normal_one_layer": Problem(
+        normal_one_layer,
+        _params(loc=[[-0.4, -0.7], [-1.4, 1.0]], log_scale=[[0.3, -0.8], [0.3, -1.1]], weights=[0.4, -0.3]),
+    ),
     "normal_two_layers": Problem(
-        normal_two_layers, _params(top=(2, 1), low=(2, 1), link=(1,), log_scale=(2, 1))
+        normal_two_layers, _params(top=[[1.3], [0.3]], low=[[-1.1], [0.6]], link=[0.7])
     ),
-    "normal_shared": Problem(normal_shared, _params(shared=(1,), log_scale=(1,), local=(3, 1), targets=(3,))),
+    "normal_shared": Problem(
+        normal_shared, _params(shared=[0.4], local=[[-0.3], [1.1], [-1.4]], targets=[0.3, 1.3, 1.1])
+    ),
     "bits_above_normal": Problem(
-        bits_above_normal, _params(top=(2, 2), link=(2,), low=(2, 1), log_scale=(2, 1))
+        bits_above_normal, _params(top=[[-0.2, 0.8], [0.3, -1.0]], link=[0.9, -0.7], low=[[0.2], [-0.4]])
     ),
     "normal_above_bits": Problem(
-        normal_above_bits, _params(top=(2, 1), log_scale=(2, 1), low=(2, 2), link=(2,), weights=(2,))
+        normal_above_bits,
+        _params(top=[[-1.4], [-0.3]], low=[[-1.0, -0.7], [1.5, 0.3]], link=[1.5, -0.7], weights=[-1.4, -1.5]),
     ),
-    "bits_log_weight": _weighted(bits_log_weight, _params(guide=(2, 2), prior=(2,), decoder=(2,))),
+    "bits_log_weight": _weighted(
+        bits_log_weight, _params(guide=[[0.3, -0.5], [1.4, 1.4]], prior=[0.4, -1.0], decoder=[-0.9, 0.5])
+    ),
     "bits_two_layer_log_weight": _weighted(
         bits_two_layer_log_weight,
-        _params(guide_top=(2, 1), guide_low=(2, 1), guide_link=(1,), prior=(1,), decoder=(1,)),
+        _params(
+            guide_top=[[0.9], [0.3]], guide_low=[[0.9], [1.2]], guide_link=[1.3], prior=[0.5], decoder=[-1.3]
+        ),
     ),
-    "one_hot_log_weight": _weighted(one_hot_log_weight, _params(guide=(2, 3), prior=(3,), decoder=(3,))),
+    "one_hot_log_weight": _weighted(
+        one_hot_log_weight,
+        _params(
+            guide=[[0.3, -0.5, 1.4], [1.4, 0.4, -1.0]], prior=[-0.9, 0.5, 0.3], decoder=[-1.4, 0.6, -0.3]
+        ),
+    ),
     "normal_log_weight": _weighted(
-        normal_log_weight, _params(guide=(2, 1), log_scale=(2, 1), prior=(1,), decoder=(1,))
+        normal_log_weight, _params(guide=[[1.2], [0.9]], prior=[-0.4], decoder=[-0.4])
     ),
 }
