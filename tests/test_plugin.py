@@ -74,7 +74,7 @@ def test_it_is_listed_and_explained(installed: Installed) -> None:
     listed = installed.reparam("list", "estimators").stdout
     assert any(line.startswith(f"{NAME} ") and "Normal" in line for line in listed.splitlines())
     explained = " ".join(installed.reparam("explain", NAME).stdout.split())
-    assert "½ ∇ f(μ + σ ε) + ½ ∇ f(μ − σ ε)" in explained and "2 evaluations of f per estimate" in explained
+    assert "½ ∇ f(μ + σ ε) + ½ ∇ f(μ − σ ε)" in explained and "one site 2 evaluations of f" in explained
 
 
 def test_it_passes_the_oracle_checks(installed: Installed, tmp_path: Path) -> None:

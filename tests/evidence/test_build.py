@@ -244,3 +244,24 @@ def test_the_scoreboard_counts_verdicts_and_reasons(tmp_path):
 def test_evidence_never_imports_torch():
     code = "import sys, reparam.evidence.scoreboard; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_oracle_findings_become_a_table(tmp_path):
+    found = {"estimator": "a", "problem": "bits", "check": "mean", "passed": True, "z": 1.5, "power": 0.9}
+    for root in (tmp_path, tmp_path / "reference"):
+        folder = root / "quick" / "oracles"
+        folder.mkdir(parents=True)
+        (folder / "a.json").write_text(json.dumps([found | {"options": {"samples": 2}, "draws": 10_000}, {}]))
+    table = evidence(tmp_path, reference=tmp_path / "reference").oracles
+    assert table["source"].tolist() == ["run", "run", "reference", "reference"]
+    row, bare = table.iloc[0], table.iloc[1]
+    assert {name: row[name] for name in found} == found
+    assert row["options"] == '{"samples": 2}' and row["draws"] == 10_000
+    assert bare["estimator"] == "a" and bare[["problem", "passed", "z", "power"]].isna().all()
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "[", ""])
+def test_a_file_that_holds_no_findings_is_one_line(tmp_path, content):
+    (tmp_path / "quick" / "oracles").mkdir(parents=True)
+    (tmp_path / "quick" / "oracles" / "a.json").write_text(content)
+    assert "a.json: no list of findings; delete it and run" in refused(tmp_path)

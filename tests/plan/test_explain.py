@@ -28,7 +28,7 @@ def test_a_card_is_told_in_full_within_80_columns(capsys: pytest.CaptureFixture[
 
 def test_numbers_come_from_the_card(capsys: pytest.CaptureFixture[str]) -> None:
     words = " ".join(shown(capsys, "explain", "exact").split())
-    assert "one site 8 evaluations of f per estimate two sites 64 evaluations" in words
+    assert "one site 8 evaluations of f two sites 64 evaluations" in words
     assert "one site 1 evaluation of f" in " ".join(shown(capsys, "explain", "pathwise").split())
     assert "samples = 1 Independent samples" in " ".join(shown(capsys, "explain", "pathwise").split())
 

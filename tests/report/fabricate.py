@@ -13,7 +13,7 @@ import numpy as np
 from reparam.evidence.claims import load_claims
 from reparam.evidence.tables import frame
 
-TABLES = ("cells", "metrics", "claims", "comparisons", "coverage", "leftover")
+TABLES = ("cells", "metrics", "claims", "comparisons", "coverage", "leftover", "oracles")
 SCALE = "quick"
 PAPER = "demo2014"
 HOSTILE = "<script>alert(1)<script>"

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from markup import Markup, parse
 
+from reparam import estimators
 from reparam.errors import OutputError, ReparamError
 from reparam.report.build import build
 
@@ -89,6 +90,15 @@ def test_same_tables_give_the_same_bytes(project: Path, tmp_path: Path) -> None:
 )
 def test_says(markup: Markup, words: str) -> None:
     assert words in re.sub(r"\s+", " ", markup.text)
+
+
+def test_shows_every_estimator_s_card(markup: Markup) -> None:
+    text, ids = re.sub(r"\s+", " ", markup.text), [attributes.get("id") for _, attributes in markup.tags]
+    for name in estimators.names():
+        card = estimators.get(name).card
+        assert f"estimator-{name}" in ids
+        for part in (card.title, card.what, card.formula, card.when, card.paper):
+            assert re.sub(r"\s+", " ", part) in text
 
 
 def test_only_a_verdict_of_another_rule_is_called_stale(page: Path) -> None:

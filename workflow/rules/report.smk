@@ -14,7 +14,11 @@ rule report:
         "../../environment.yml"
     params:
         source=sources.digest(
-            ["reparam.report.build", *sources.figure_modules()],
+            [
+                "reparam.report.build",
+                *sources.figure_modules(),
+                *sources.estimator_modules(),
+            ],
             files_of_papers("*/README.md", "../report/templates/*"),
         ),
     shell:

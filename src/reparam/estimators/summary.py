@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -61,6 +62,40 @@ class Summary:
     example_law: str
     """The law of those sites; empty when it handles none of them."""
     options: tuple[Option, ...]
+
+    @property
+    def promises(self) -> tuple[tuple[str, str], ...]:
+        """What the contract suite holds it to, as (subject, words)."""
+        card = self.card
+        laws = "any" if self.any_law else ", ".join(self.laws) or "none of this package"
+        return (
+            ("estimates", f"the gradient of {self.objective}"),
+            ("unbiased", "yes, whatever the options" if card.unbiased else "no"),
+            ("needs ∂f", "yes" if card.needs_derivative else "no, values of f are enough"),
+            ("laws", f"{laws} (it needs {card.requires.words})"),
+            ("trains", ", ".join(sorted(card.tunables)) or "nothing of its own"),
+        )
+
+    @property
+    def cost(self) -> tuple[tuple[str, str], ...]:
+        """Evaluations of f per estimate, as (number of sites, words)."""
+        return tuple(
+            (sites, "not with these options" if n is None else f"{n} evaluation{'' if n == 1 else 's'} of f")
+            for sites, n in zip(("one site", "two sites"), self.evaluations, strict=True)
+        )
+
+    @property
+    def setting(self) -> str:
+        """What the cost was counted with, as a sentence."""
+        given = "; ".join(f"{name} = {_plain(value)}" for name, value in self.card.settings[0].items())
+        options = f"With {given}" if given else "At the defaults"
+        return f"{options}; each site has a {self.example_law} law of three entries."
+
+    @property
+    def reference(self) -> str:
+        """The paper's first reference up to its year; all of it where it has none."""
+        found = re.match(r".*?\b\d{4}\b(?!\.)", self.card.paper.partition(";")[0])
+        return found.group() if found else self.card.paper
 
 
 def summarise(name: str) -> Summary:
@@ -128,12 +163,19 @@ def _options(kind: type[Estimator]) -> Iterator[Option]:
         yield Option(field.name, _default(field), tuple(map(str, choices)), meanings.get(field.name, ""))
 
 
+def _plain(value: Any) -> str:
+    """An option's value as people write it: {top: {name: exact}} becomes {top: exact}."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    if list(value) == ["name"]:
+        return str(value["name"])
+    return f"{{{', '.join(f'{key}: {_plain(entry)}' for key, entry in value.items())}}}"
+
+
 def _default(field: Field[Any]) -> str:
     if field.default_factory is not MISSING:
-        return repr(field.default_factory())
-    if field.default is MISSING:
-        return "required"
-    return field.default if isinstance(field.default, str) else repr(field.default)
+        return _plain(field.default_factory())
+    return "required" if field.default is MISSING else _plain(field.default)
 
 
 def _field_docstrings(kind: type) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from reparam.evidence import ledger, tables
 from reparam.evidence.claims import Claim, load_checked
 from reparam.evidence.comparisons import compare
 from reparam.evidence.history import CellResults, PlannedCell, cell_folders, check_format, read_cell
+from reparam.evidence.oracles import oracle_rows
 from reparam.evidence.quantities import Results
 from reparam.evidence.verdicts import Verdict, judge
 
@@ -44,6 +46,7 @@ class Evidence:
     comparisons: pd.DataFrame
     coverage: pd.DataFrame
     leftover: pd.DataFrame
+    oracles: pd.DataFrame
     rules: ledger.Ledger
 
 
@@ -55,6 +58,7 @@ class _Judged:
     verdicts: list[Verdict]
     rules: ledger.Ledger
     leftover: list[Path]
+    oracles: list[dict[str, Any]]
 
 
 def build(scale: str, results: Path, papers: Sequence[PaperPlan], reference: Path | None = None) -> Evidence:
@@ -88,6 +92,7 @@ def build(scale: str, results: Path, papers: Sequence[PaperPlan], reference: Pat
         leftover=tables.frame(
             "leftover", (_leftover_row(j.source, path) for j in judged for path in j.leftover)
         ),
+        oracles=tables.frame("oracles", (row for j in judged for row in j.oracles)),
         rules=judged[0].rules,
     )
 
@@ -123,7 +128,8 @@ def _judge(
     for path in leftover:
         check_format(root, path)
     rules = ledger.extend(ledger.read_ledger(root / scale / LEDGER), verdicts)
-    return _Judged(source, scale, cells, verdicts, rules, leftover)
+    oracles = list(oracle_rows(source, root, scale))
+    return _Judged(source, scale, cells, verdicts, rules, leftover, oracles)
 
 
 def _scales(claim: Claim, paper: PaperPlan, scale: str) -> list[str]:

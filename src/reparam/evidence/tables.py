@@ -46,6 +46,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "failed": COUNT, "missing": COUNT,
     },
     "leftover": {**_WHERE, **_CELL},
+    "oracles": {
+        "source": TEXT, "scale": TEXT, "estimator": TEXT, "options": TEXT, "problem": TEXT, "check": TEXT,
+        "passed": FLAG, "z": REAL, "power": REAL, "tests": COUNT, "draws": COUNT, "detail": TEXT,
+    },
 }
 # fmt: on
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -43,10 +44,8 @@ def show(name: str | None) -> None:
 
 
 def _index(estimators: list[tuple[str, str]], learners: dict[str, str]) -> RenderableType:
-    table = _columns()
-    for name, title in [*estimators, *sorted(learners.items())]:
-        table.add_row(name, title)
-    return Group(Text("reparam explain <name> explains one of these:", style="bold"), "", table)
+    title = Text("reparam explain <name> explains one of these:", style="bold")
+    return Group(title, "", _columns([*estimators, *sorted(learners.items())]))
 
 
 def _card(entry: Summary) -> RenderableType:
@@ -56,55 +55,30 @@ def _card(entry: Summary) -> RenderableType:
         Rule(style="dim"),
         *_section("What it does", card.what),
         *_section("The estimate, for one site", Text(card.formula)),
-        *_section("Promises", _promises(entry)),
-        *_section("Cost", _cost(entry)),
-        *(_section("Options", _options(entry)) if entry.options else ()),
+        *_section("Promises", _columns(entry.promises)),
+        *_section("Cost of one estimate", _columns(entry.cost), entry.setting),
+        *(_section("Options", _columns(_options(entry))) if entry.options else ()),
         *_section("When to use it", card.when),
         *_section("Paper", card.paper),
     )
 
 
-def _promises(entry: Summary) -> Table:
-    card, table = entry.card, _columns()
-    table.add_row("estimates", f"the gradient of {entry.objective}")
-    table.add_row("unbiased", "yes, whatever the options" if card.unbiased else "no")
-    table.add_row("needs ∂f", "yes" if card.needs_derivative else "no, values of f are enough")
-    table.add_row("laws", f"{', '.join(entry.laws) or 'none of these'} (needs {card.requires.words})")
-    table.add_row("trains", ", ".join(sorted(card.tunables)) or "nothing of its own")
-    return table
-
-
-def _cost(entry: Summary) -> Table:
-    table = _columns()
-    for words, evaluations in zip(("one site", "two sites"), entry.evaluations, strict=True):
-        table.add_row(words, cost(evaluations))
-    table.add_row("", f"At the defaults, sites of a {entry.example_law} law with three entries.")
-    return table
-
-
-def cost(evaluations: int | None) -> str:
-    """A number of evaluations in words."""
-    if evaluations is None:
-        return "not with these options"
-    return f"{evaluations} evaluation{'' if evaluations == 1 else 's'} of f per estimate"
-
-
-def _options(entry: Summary) -> Table:
-    table = _columns()
+def _options(entry: Summary) -> Iterator[tuple[str, str]]:
     for option in entry.options:
         choices = f" One of {', '.join(option.choices)}." if option.choices else ""
-        table.add_row(f"{option.name} = {option.default}", option.meaning + choices)
-    return table
+        yield f"{option.name} = {option.default}", option.meaning + choices
 
 
-def _section(title: str, body: RenderableType) -> tuple[RenderableType, ...]:
-    return "", Text(title, style="bold"), Padding(body, (0, 0, 0, 2))
+def _section(title: str, *body: RenderableType) -> tuple[RenderableType, ...]:
+    return "", Text(title, style="bold"), *(Padding(part, (0, 0, 0, 2)) for part in body)
 
 
-def _columns() -> Table:
+def _columns(rows: Iterable[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

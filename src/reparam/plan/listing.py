@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -112,7 +111,7 @@ def _estimators() -> Group:
             "·" if evaluations is None else str(evaluations),
             ", ".join(sorted(card.tunables)) or "·",
             "any" if entry.any_law else ", ".join(entry.laws),
-            _authors(card.paper),
+            entry.reference,
         )
     key = (
         "∂f: needs the derivative of f. f: evaluations of f per estimate, at the defaults, for one site of three "
@@ -122,12 +121,6 @@ def _estimators() -> Group:
     for name, line in sorted(sources.learners().items()):
         learners.add_row(name, line)
     return Group(table, "", key, "", learners)
-
-
-def _authors(paper: str) -> str:
-    """The first reference up to its year; all of it where it has none."""
-    found = re.match(r".*?\b\d{4}\b(?!\.)", paper.partition(";")[0])
-    return found.group() if found else paper
 
 
 def _distributions() -> Table:

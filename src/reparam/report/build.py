@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reparam.errors import OutputError
+from reparam.estimators.summary import summaries
 from reparam.report import words
 from reparam.report.coverage import coverage_rows, totals, troubled
 from reparam.report.gallery import gallery
@@ -49,6 +50,7 @@ def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path
         leftover=records(tables.leftover),
         troubled=troubled(tables.cells),
         drawings=drawings,
+        estimators=summaries(),
     )
     return _write(reports / scale, page, files)
 

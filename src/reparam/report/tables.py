@@ -22,6 +22,7 @@ class Tables:
     comparisons: pd.DataFrame
     coverage: pd.DataFrame
     leftover: pd.DataFrame
+    oracles: pd.DataFrame
     missing: tuple[str, ...]
 
 
