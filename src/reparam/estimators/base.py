@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -159,22 +158,15 @@ def over_samples(function: Any, noise: Noise) -> Any:
     return torch.vmap(function)(dict(noise))
 
 
-def check_samples(samples: int, least: int, estimator: str) -> None:
-    """ReparamError unless `samples` is an integer of at least `least`."""
+def check_samples(samples: int, least: int, estimator: str, option: str = "samples") -> None:
+    """ReparamError unless `samples`, or another count, is an integer of at least `least`."""
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < least:
-        raise ReparamError(f"{estimator}: samples must be an integer ≥ {least}, got {samples!r}")
+        raise ReparamError(f"{estimator}: {option} must be an integer ≥ {least}, got {samples!r}")
 
 
 def hard_run(run: Run, params: Params, noise: Noise) -> Trace:
     """The program with every site at its sample, as a constant: what score terms are made of."""
     return run(params, lambda name, law: law.path(noise[name]).detach())
-
-
-def rerun(run: Run, params: Params, base: Trace, name: str, z: Tensor, later: Choose) -> Tensor:
-    """f with site `name` at the sample z: the sites before it keep those of `base`, `later` draws those after it."""
-    earlier = takewhile(lambda site: site != name, base.latent)
-    kept = {site: base.latent[site].z for site in earlier} | {name: z}
-    return run(params, lambda site, law: kept[site] if site in kept else later(site, law)).value
 
 
 def scored(run: Run, params: Params, noise: Noise) -> tuple[Tensor, dict[str, Tensor]]:

@@ -30,6 +30,9 @@ class Requirement:
 ANY_LAW = Requirement("a log density", lambda law: isinstance(law, Law))
 PATH = Requirement("a differentiable path", lambda law: law.reparameterized)
 RELAXATION = Requirement("a relaxation", lambda law: isinstance(law, Relaxable))
+RELAXATION_OR_PATH = Requirement(
+    "a relaxation or a differentiable path", lambda law: RELAXATION.holds(law) or PATH.holds(law)
+)
 FINITE_SUPPORT = Requirement("a finite support", lambda law: hasattr(law, "support"))
 BITS = Requirement("a Bernoulli law", lambda law: isinstance(law, Bernoulli))
 GAUSSIAN = Requirement("a Normal law", lambda law: isinstance(law, Normal))
