@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from reparam.engine.estimate import draw_noise as draw_noise
     from reparam.engine.estimate import estimate as estimate
     from reparam.engine.estimate import init_estimator as init_estimator
+    from reparam.estimators.arm import Arm as Arm
+    from reparam.estimators.arm import Disarm as Disarm
     from reparam.estimators.exact import Exact as Exact
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.pathwise import Pathwise as Pathwise

@@ -95,3 +95,12 @@ def test_an_estimator_for_a_foreign_law_has_no_example(monkeypatch: pytest.Monke
 def test_a_law_without_an_example_says_so() -> None:
     with pytest.raises(NotImplementedError, match="the law Law gives no example"):
         Law.example()
+
+
+def test_promises_say_which_option_changes_them() -> None:
+    promises = dict(summarise("score_function").promises)
+    assert (
+        promises["given signals"]
+        == "taken in place of values of f; refused with baseline = mean or baseline = optimal"
+    )
+    assert promises["unbiased"] == "yes" and promises["trains"] == "nothing of its own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -167,6 +168,13 @@ def check_samples(samples: int, least: int, estimator: str, option: str = "sampl
 def hard_run(run: Run, params: Params, noise: Noise) -> Trace:
     """The program with every site at its sample, as a constant: what score terms are made of."""
     return run(params, lambda name, law: law.path(noise[name]).detach())
+
+
+def rerun(run: Run, params: Params, base: Trace, name: str, z: Tensor, later: Choose) -> Tensor:
+    """f with site `name` at the sample z: the sites before it keep those of `base`, `later` draws those after it."""
+    earlier = takewhile(lambda site: site != name, base.latent)
+    kept = {site: base.latent[site].z for site in earlier} | {name: z}
+    return run(params, lambda site, law: kept[site] if site in kept else later(site, law)).value
 
 
 def scored(run: Run, params: Params, noise: Noise) -> tuple[Tensor, dict[str, Tensor]]:

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -52,7 +52,8 @@ class Summary:
     own: bool
     """Whether it is one of this package's estimators and not of an installed plug-in."""
     card: Card
-    objective: str
+    promises: tuple[tuple[str, str], ...]
+    """What the contract suite holds it to, as (subject, words)."""
     laws: tuple[str, ...]
     """The laws of `reparam.distributions` that it handles, by name."""
     any_law: bool
@@ -62,19 +63,6 @@ class Summary:
     example_law: str
     """The law of those sites; empty when it handles none of them."""
     options: tuple[Option, ...]
-
-    @property
-    def promises(self) -> tuple[tuple[str, str], ...]:
-        """What the contract suite holds it to, as (subject, words)."""
-        card = self.card
-        laws = "any" if self.any_law else ", ".join(self.laws) or "none of this package"
-        return (
-            ("estimates", f"the gradient of {self.objective}"),
-            ("unbiased", "yes, whatever the options" if card.unbiased else "no"),
-            ("needs ∂f", "yes" if card.needs_derivative else "no, values of f are enough"),
-            ("laws", f"{laws} (it needs {card.requires.words})"),
-            ("trains", ", ".join(sorted(card.tunables)) or "nothing of its own"),
-        )
 
     @property
     def cost(self) -> tuple[tuple[str, str], ...]:
@@ -109,13 +97,48 @@ def summarise(name: str) -> Summary:
         class_name=kind.__name__,
         own=kind.__module__.startswith("reparam."),
         card=kind.card,
-        objective=OBJECTIVES[kind.card.objective],
+        promises=tuple(_promises(kind, fitting, len(fitting) == len(known))),
         laws=fitting,
         any_law=len(fitting) == len(known),
         evaluations=(_evaluations(kind, known.get(example), 1), _evaluations(kind, known.get(example), 2)),
         example_law=example,
         options=tuple(_options(kind)),
     )
+
+
+def _promises(kind: type[Estimator], fitting: Sequence[str], any_law: bool) -> Iterator[tuple[str, str]]:
+    laws = "any" if any_law else ", ".join(fitting) or "none of this package"
+    yield "estimates", _by_option(kind, lambda card: f"the gradient of {OBJECTIVES[card.objective]}")
+    yield "unbiased", _by_option(kind, lambda card: "yes" if card.unbiased else "no")
+    yield (
+        "needs ∂f",
+        _by_option(kind, lambda card: "yes" if card.needs_derivative else "no, values of f are enough"),
+    )
+    yield "laws", _by_option(kind, lambda card: f"{laws} (it needs {card.requires.words})")
+    yield (
+        "given signals",
+        _by_option(kind, lambda card: "taken in place of values of f" if card.given_signal else "refused"),
+    )
+    yield (
+        "trains",
+        _by_option(kind, lambda card: ", ".join(sorted(card.tunables)) or "nothing of its own"),
+    )
+
+
+def _by_option(kind: type[Estimator], read: Callable[[Card], str]) -> str:
+    """What the card says at the defaults, and under which options of its settings it says something else."""
+    said = [(options, read(kind(**options).card)) for options in kind.card.settings]
+    others: dict[str, dict[str, None]] = {}
+    for options, words in said:
+        if words != said[0][1]:
+            decisive = [
+                f"{name} = {_plain(value)}"
+                for name, value in options.items()
+                if all(w == words for other, w in said if other.get(name) == value)
+            ]
+            others.setdefault(words, {})[decisive[0] if decisive else _plain(options)] = None
+    parts = [f"{words} with {' or '.join(causes)}" for words, causes in others.items()]
+    return "; ".join([said[0][1], *parts])
 
 
 def summaries() -> list[Summary]:
