@@ -87,15 +87,17 @@ def test_a_datum_does_not_see_the_noise_of_another(name: str, options: dict, key
     """Changing the noise of the last datum leaves the first datum's own parameters' gradient alone."""
     own, problem, estimator = OWN[key], PROBLEMS[key], estimators.make(name, options)
     sites = describe(problem.program, problem.params)
-    block = draw_block(estimator.noise(sites), ("plate", key), 4)
+    specs = estimator.noise(sites)
+    block = draw_block(specs, ("plate", key), 4)
     tunables, memory = estimator.start(problem.params, sites, generator("contract", "init"))
+
+    def joined(site, role, step):
+        draws, data = block[site][role], 0 if specs[site][role].copies is None else 1
+        kept, changed = draws[0].narrow(data, 0, 1), draws[step].narrow(data, 1, 1)
+        return torch.cat([kept, changed], dim=data)
+
     first, *others = (
-        {
-            site: {
-                role: torch.cat([draws[0, :, :1], draws[step, :, 1:]], dim=1) for role, draws in roles.items()
-            }
-            for site, roles in block.items()
-        }
+        {site: {role: joined(site, role, step) for role in roles} for site, roles in block.items()}
         for step in range(4)
     )
 
