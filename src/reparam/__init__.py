@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from reparam.estimators.arm import Disarm as Disarm
     from reparam.estimators.exact import Exact as Exact
     from reparam.estimators.mixed import Mixed as Mixed
+    from reparam.estimators.nvil import Nvil as Nvil
     from reparam.estimators.pathwise import Pathwise as Pathwise
     from reparam.estimators.rebar import Rebar as Rebar
+    from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep as ReweightedWakeSleep
     from reparam.estimators.score_function import ScoreFunction as ScoreFunction
+    from reparam.estimators.vargrad import VarGrad as VarGrad
+    from reparam.estimators.vimco import Vimco as Vimco
 
 _HOMES = {
     "Bernoulli": "distributions",

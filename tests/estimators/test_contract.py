@@ -63,6 +63,8 @@ def pick(noise: dict, step: int) -> dict:
 @pytest.mark.parametrize(("name", "options", "key"), CASES)
 def test_mean_is_the_exact_gradient_per_coordinate(name: str, options: dict, key: str) -> None:
     estimator = estimators.make(name, options)
+    if not estimator.card.unbiased:
+        return
     exact = PROBLEMS[key].exact(estimator.card.objective, getattr(estimator, "samples", 1))
     found = estimates(name, options, key)
     coordinates = sum(entry.numel() for entry in exact.values())

@@ -120,6 +120,7 @@ def roll_out(uniform: torch.Tensor, world: torch.Tensor) -> tuple[torch.Tensor, 
     [
         ("score_function", {}),
         ("score_function", {"baseline": "moving_average"}),
+        ("nvil", {"normalise": False}),
     ],
 )
 def test_rewards_to_go_make_the_policy_gradient(name: str, options: dict[str, Any]) -> None:
@@ -144,10 +145,18 @@ def test_rewards_to_go_make_the_policy_gradient(name: str, options: dict[str, An
     assert (z <= bound).all(), z
 
 
-def test_several_actions_per_state_have_a_signal_each() -> None:
-    """Three actions for each of two states, with their rewards given, and leave-one-out among them."""
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("score_function", {"samples": 3}),
+        ("score_function", {"samples": 3, "baseline": "leave_one_out"}),
+        ("vargrad", {"samples": 3}),
+    ],
+)
+def test_several_actions_per_state_have_a_signal_each(name: str, options: dict[str, Any]) -> None:
+    """Three actions for each of two states, with their rewards given."""
     states = torch.tensor([0, 1])
-    estimator = estimators.make("score_function", {"baseline": "leave_one_out", "samples": 3})
+    estimator = estimators.make(name, options)
     program = acting(states)
     noise = draw_block(estimator.noise(describe(program, POLICY)), ("bandit",), DRAWS)
 

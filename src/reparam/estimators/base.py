@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -229,6 +230,13 @@ def on_plate(values: Tensor, plate_dims: int) -> Tensor:
     """`values` [plate] summed over its trailing axes until `plate_dims` axes are left."""
     extra = values.ndim - plate_dims
     return values.sum(dim=tuple(range(-extra, 0))) if extra else values
+
+
+def sample_bound(values: Tensor) -> Tensor:
+    """log 1/K Σ_k exp f_k of values [K, *plate]. The largest is taken out first, so that its derivatives, the
+    normalised weights, sum to 1 in single precision for large values, too."""
+    top = values.detach().amax(0)
+    return top + (values - top).logsumexp(0) - math.log(len(values))
 
 
 def log_q(trace: Trace) -> Tensor:

@@ -1,0 +1,167 @@
+"""NVIL: the score function with a learned baseline, centred and normalised signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reparam.errors import ReparamError
+from reparam.estimators.base import (
+    Estimator,
+    Run,
+    Sites,
+    Terms,
+    check_samples,
+    hard_run,
+    over_samples,
+    path_noise,
+    register,
+    restate,
+    sample_bound,
+    sample_signals,
+)
+from reparam.estimators.card import ANY_LAW, Card
+from reparam.estimators.networks import apply_network, context_of, init_network
+from reparam.noise import Noise, NoiseSpec
+from reparam.program import Params, Site
+
+
+@register("nvil")
+@dataclass(frozen=True)
+class Nvil(Estimator):
+    """∇ f + (f − C(x) − c) / max(1, s) · ∇ log q, with three switches (Mnih & Gregor 2014):
+
+    - `input_dependent`: C is a network with one layer of `hidden` tanh units on the site's `context` x, trained by
+      the squared error of f − c; C = 0 for a site without a context;
+    - `centre`: c is a running mean of f − C(x), per site;
+    - `normalise`: s is its running standard deviation, per site.
+
+    Mean and deviation are exponential averages of *earlier* estimates, corrected for their start; averages that hold
+    the present signal already would shrink the gradient. The deviation counts the movement of the mean, too, and so
+    is defined for a single datum.
+
+    Normalising divides the score term by a number that does not depend on the present sample: in the mean, a parameter
+    of one site's q alone has its exact gradient over that site's max(1, s). ∇ f is not divided. Without normalising
+    the estimate is unbiased.
+
+    With `samples` = K > 1 the estimate is that of the K-sample bound, and the bound is the signal of all samples: what
+    Mnih & Rezende (2016) compare VIMCO with. Signals can be given for K = 1.
+    """
+
+    input_dependent: bool = True
+    """Whether a network on the site's context is subtracted from the signal."""
+    hidden: int = 100
+    """The tanh units of that network."""
+    centre: bool = True
+    """Whether the signal's running mean is subtracted."""
+    normalise: bool = True
+    """Whether the signal is divided by its running standard deviation, where that exceeds 1."""
+    decay: float = 0.8
+    """How much of the running mean and variance is kept at each estimate."""
+    samples: int = 1
+    """K, the samples of the bound; with 1 it is E[f]."""
+    card = Card(
+        title="NVIL (learned baseline, centred and normalised signals)",
+        what="The score function with f less a network's prediction from the datum and less a running mean, over the "
+        "running standard deviation where that exceeds 1.",
+        formula="(f(z) − C(x) − c) / max(1, s) · ∇ log q(z) + ∇ f(z),  z ~ q",
+        when="For one sample per datum and signals that differ much between data. Normalising shrinks the gradient "
+        "of q where the signal is wide, which tames plain SGD; with normalise=False the estimate is unbiased.",
+        paper="Mnih & Gregor 2014 (arXiv:1402.0030)",
+        unbiased=False,
+        needs_derivative=False,
+        requires=ANY_LAW,
+        evaluations=lambda estimator, sites: estimator.samples,
+        tunables=frozenset({"baseline"}),
+        given_signal=True,
+        settings=(
+            {},
+            {"normalise": False},
+            {"normalise": False, "centre": False, "hidden": 5},
+            {"normalise": False, "input_dependent": False},
+            {"samples": 2},
+            {"samples": 2, "normalise": False},
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check_samples(self.samples, 1, "nvil")
+        if isinstance(self.hidden, bool) or not isinstance(self.hidden, int) or self.hidden < 1:
+            raise ReparamError(f"nvil: hidden must be an integer ≥ 1, got {self.hidden!r}")
+        if not 0 <= self.decay < 1:
+            raise ReparamError(f"nvil: decay must lie in [0, 1), got {self.decay!r}")
+        restate(self, unbiased=not self.normalise)
+        if not self.input_dependent:
+            restate(self, tunables=frozenset())
+        if self.samples > 1:
+            restate(self, objective="bound", given_signal=False)
+
+    def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
+        return path_noise(sites, self.samples)
+
+    def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
+        tunables: dict[str, Tensor] = {}
+        for name, site in sites.items():
+            context = context_of(site)
+            if self.input_dependent and context is not None:
+                tunables |= init_network(f"baseline.{name}", (context.shape[-1], self.hidden, 1), generator)
+        if not (self.centre or self.normalise):
+            return tunables, {}
+        zeros = {name: site.law.log_prob(site.z).new_zeros(()) for name, site in sites.items()}
+        weight = next(iter(zeros.values()))
+        return tunables, {"mean": zeros, "variance": dict(zeros), "weight": weight}
+
+    def estimate(
+        self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
+    ) -> Terms:
+        def one(draw: Noise) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+            trace = hard_run(run, params, draw)
+            log_q = {name: site.law.log_prob(site.z) for name, site in trace.latent.items()}
+            return (
+                trace.value,
+                log_q,
+                {name: predict(name, trace.latent[name], log_q[name]) for name in log_q},
+            )
+
+        def predict(name: str, site: Site, like: Tensor) -> Tensor:
+            context = context_of(site)
+            if context is None or not self.input_dependent:
+                return torch.zeros_like(like).detach()
+            return apply_network(tunables, f"baseline.{name}", context).squeeze(-1)
+
+        values, log_q, predicted = over_samples(one, noise)
+        bound = sample_bound(values)
+        signals = sample_signals(bound.expand_as(values), log_q, run.signals)
+        losses, errors, residuals = [bound], [], {}
+        for name, signal in signals.items():
+            mean = memory["mean"][name] if self.centre else 0.0
+            scale = memory["variance"][name].sqrt().clamp(min=1.0) if self.normalise else 1.0
+            residuals[name] = signal - predicted[name].detach()
+            losses.append(((residuals[name] - mean) / scale * log_q[name]).sum(0))
+            errors.append(0.5 * (signal - mean - predicted[name]).square().sum() / scale)
+        return Terms(
+            bound.detach(),
+            tuple(losses),
+            (1.0,) * len(losses),
+            self.samples,
+            self._remember(residuals, memory),
+            tunable_loss=torch.stack(errors).sum() if tunables else None,
+        )
+
+    def _remember(self, residuals: Mapping[str, Tensor], memory: Any) -> Any:
+        """The averages after these residuals: each estimate's mean and variance, weighed by decay^age."""
+        if not (self.centre or self.normalise):
+            return memory
+        weight = self.decay * memory["weight"] + 1 - self.decay
+        new = (1 - self.decay) / weight
+        means, variances = {}, {}
+        for name, residual in residuals.items():
+            mean, moved = memory["mean"][name], residual.mean() - memory["mean"][name]
+            means[name] = mean + new * moved
+            between = memory["variance"][name] + new * moved.square()
+            variances[name] = (1 - new) * between + new * residual.var(correction=0)
+        return {"mean": means, "variance": variances, "weight": weight}
