@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 
 from reparam import estimators
 from reparam.cli import main
@@ -17,7 +18,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize("name", estimators.names())
 def test_a_card_is_told_in_full_within_80_columns(capsys: pytest.CaptureFixture[str], name: str) -> None:
     text = shown(capsys, "explain", name)
-    assert all(len(line) <= 80 and line == line.rstrip() for line in text.splitlines())
+    assert all(cell_len(line) <= 80 and line == line.rstrip() for line in text.splitlines())
     words, card = " ".join(text.split()), estimators.get(name).card
     assert text.startswith(name)
     for part in (card.title, card.what, card.formula, card.when, card.paper, card.requires.words):
