@@ -42,7 +42,7 @@ def _overview(entries: list[Summary]) -> Iterator[str]:
             "yes" if entry.card.needs_derivative else "no",
             ", ".join("–" if n is None else str(n) for n in entry.evaluations),
             ", ".join(sorted(entry.card.tunables)) or "–",
-            "any" if entry.any_law else ", ".join(entry.laws),
+            entry.laws_in_short,
             entry.reference,
         )
         yield f"| {' | '.join(cells)} |"
@@ -59,10 +59,7 @@ def _section(entry: Summary) -> Iterator[str]:
     if entry.options:
         yield from ("| option | default | meaning |", "|---|---|---|")
         for option in entry.options:
-            choices = (
-                f" One of {', '.join(f'`{choice}`' for choice in option.choices)}." if option.choices else ""
-            )
-            yield f"| `{option.name}` | {option.default} | {option.meaning}{choices} |".replace("|  |", "| |")
+            yield f"| `{option.name}` | {option.default} | {option.words} |".replace("|  |", "| |")
         yield ""
     paper = re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", card.paper)
     yield from (f"When to use it: {card.when}", "", f"Paper: {paper}", "")

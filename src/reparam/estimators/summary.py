@@ -29,6 +29,8 @@ OBJECTIVES: dict[Objective, str] = {
     "wake": "the weighted wake-phase objectives of model and sampler",
 }
 EXAMPLE_SITES = ("top", "low")
+FEW = 3
+"""Laws that a table's cell can name."""
 PLAIN_LAWS = ("Bernoulli", "OneHotCategorical", "Normal")
 """The laws that examples prefer."""
 
@@ -41,6 +43,13 @@ class Option:
     default: str
     choices: tuple[str, ...]
     meaning: str
+
+    @property
+    def words(self) -> str:
+        """The meaning, and the choices where it does not name them."""
+        if all(choice in self.meaning for choice in self.choices):
+            return self.meaning
+        return f"{self.meaning} One of {', '.join(self.choices)}.".strip()
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,13 @@ class Summary:
     example_law: str
     """The law of those sites; empty when it handles none of them."""
     options: tuple[Option, ...]
+
+    @property
+    def laws_in_short(self) -> str:
+        """For a table: any, the laws where they are few, and else what they have in common."""
+        if self.any_law:
+            return "any"
+        return self.card.requires.words if len(self.laws) > FEW else ", ".join(self.laws)
 
     @property
     def cost(self) -> tuple[tuple[str, str], ...]:

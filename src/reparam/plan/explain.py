@@ -65,8 +65,7 @@ def _card(entry: Summary) -> RenderableType:
 
 def _options(entry: Summary) -> Iterator[tuple[str, str]]:
     for option in entry.options:
-        choices = f" One of {', '.join(option.choices)}." if option.choices else ""
-        yield f"{option.name} = {option.default}", option.meaning + choices
+        yield f"{option.name} = {option.default}", option.words
 
 
 def _section(title: str, *body: RenderableType) -> tuple[RenderableType, ...]:

@@ -110,7 +110,7 @@ def _estimators() -> Group:
             "yes" if card.needs_derivative else "no",
             "·" if evaluations is None else str(evaluations),
             ", ".join(sorted(card.tunables)) or "·",
-            "any" if entry.any_law else ", ".join(entry.laws),
+            entry.laws_in_short,
             entry.reference,
         )
     key = (
