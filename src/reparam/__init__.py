@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reparam.estimators.arm import Arm as Arm
     from reparam.estimators.arm import Disarm as Disarm
     from reparam.estimators.exact import Exact as Exact
+    from reparam.estimators.measure_valued import MeasureValued as MeasureValued
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.nvil import Nvil as Nvil
     from reparam.estimators.pathwise import Pathwise as Pathwise
