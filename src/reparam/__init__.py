@@ -24,13 +24,21 @@ if TYPE_CHECKING:
     from reparam.estimators.arm import Arm as Arm
     from reparam.estimators.arm import Disarm as Disarm
     from reparam.estimators.exact import Exact as Exact
+    from reparam.estimators.gumbel import Concrete as Concrete
+    from reparam.estimators.gumbel import GumbelRao as GumbelRao
+    from reparam.estimators.gumbel import GumbelSoftmax as GumbelSoftmax
+    from reparam.estimators.gumbel import STGumbelSoftmax as STGumbelSoftmax
     from reparam.estimators.measure_valued import MeasureValued as MeasureValued
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.nvil import Nvil as Nvil
     from reparam.estimators.pathwise import Pathwise as Pathwise
     from reparam.estimators.rebar import Rebar as Rebar
+    from reparam.estimators.reinmax import ReinMax as ReinMax
     from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep as ReweightedWakeSleep
     from reparam.estimators.score_function import ScoreFunction as ScoreFunction
+    from reparam.estimators.straight_through import AnnealedStraightThrough as AnnealedStraightThrough
+    from reparam.estimators.straight_through import Half as Half
+    from reparam.estimators.straight_through import StraightThrough as StraightThrough
     from reparam.estimators.vargrad import VarGrad as VarGrad
     from reparam.estimators.vimco import Vimco as Vimco
 

@@ -110,10 +110,21 @@ class Relaxable(Law):
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         return self.discretize(self.perturb(noise))
 
+    @abstractmethod
+    def log_mass(self, z: Tensor) -> Tensor:
+        """log q of each variable of the event, in a shape that broadcasts against the law's."""
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.sum_event(self.log_mass(z))
+
     @property
     @abstractmethod
     def mean(self) -> Tensor:
         """E[z], in the law's shape, differentiable in the logits."""
+
+    @abstractmethod
+    def tangent(self, mean: Tensor) -> Tensor:
+        """Zero, with the derivative that E[z] has in the logits where E[z] is `mean`."""
 
     @abstractmethod
     def support(self) -> Tensor:

@@ -102,8 +102,11 @@ class Bernoulli(Relaxable):
         slope = -torch.expm1(-g.abs()) * torch.sigmoid(torch.where(z > 0, self.logits, -self.logits))
         return with_slope(g, slope, self.logits)
 
-    def log_prob(self, z: Tensor) -> Tensor:
-        return self.sum_event(z * self.logits - softplus(self.logits))
+    def tangent(self, mean: Tensor) -> Tensor:
+        return with_slope(torch.zeros_like(mean), mean * (1 - mean), self.logits)
+
+    def log_mass(self, z: Tensor) -> Tensor:
+        return z * self.logits - softplus(self.logits)
 
     def entropy(self) -> Tensor:
         """Entropy in nats, in the plate's shape."""

@@ -124,9 +124,14 @@ class OneHotCategorical(Relaxable):
         """At fixed v, dg/dlogits = 1 − e^(g − top), in the normalised logits: 0 for the chosen entry."""
         return with_slope(g, -torch.expm1(g - g.amax(-1, keepdim=True)), self.logits)
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def tangent(self, mean: Tensor) -> Tensor:
+        mean = mean.detach()
+        change = mean * with_slope(torch.zeros_like(mean), 1.0, self.logits)
+        return change - mean * change.sum(-1, keepdim=True)
+
+    def log_mass(self, z: Tensor) -> Tensor:
         impossible = (self.logits == -torch.inf) & (z == 0)
-        return self.sum_event(z * torch.where(impossible, 0.0, self.logits))
+        return (z * torch.where(impossible, 0.0, self.logits)).sum(-1, keepdim=True)
 
     def entropy(self) -> Tensor:
         """Entropy in nats, in the plate's shape."""

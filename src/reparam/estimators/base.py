@@ -166,6 +166,12 @@ def check_samples(samples: int, least: int, estimator: str, option: str = "sampl
         raise ReparamError(f"{estimator}: {option} must be an integer ≥ {least}, got {samples!r}")
 
 
+def check_positive(given: float, option: str, estimator: str) -> None:
+    """ReparamError unless the option is a positive, finite number."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+        raise ReparamError(f"{estimator}: {option} must be a positive number, got {given!r}")
+
+
 def hard_run(run: Run, params: Params, noise: Noise) -> Trace:
     """The program with every site at its sample, as a constant: what score terms are made of."""
     return run(params, lambda name, law: law.path(noise[name]).detach())

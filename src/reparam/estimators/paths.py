@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from reparam.estimators.base import (
@@ -21,6 +22,11 @@ from reparam.estimators.base import (
 )
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
+
+
+def with_derivative_of(surrogate: Tensor, z: Tensor) -> Tensor:
+    """The value of `z` with the derivative of `surrogate`."""
+    return z.detach() + (surrogate - surrogate.detach())
 
 
 @dataclass(frozen=True)
@@ -48,3 +54,27 @@ class PathEstimator(Estimator):
 
         value = over_samples(one, noise).mean(0)
         return Terms(value, (value,), (1.0,), self.samples, memory)
+
+
+@dataclass(frozen=True)
+class Annealed(PathEstimator):
+    """A path estimator with a schedule: where it is `annealed`, its memory counts the estimates made."""
+
+    @property
+    @abstractmethod
+    def annealed(self) -> bool:
+        """Whether anything changes with the count."""
+
+    @staticmethod
+    def estimates_in(memory: Any, every: int) -> Tensor:
+        """Estimates made so far, rounded down to a multiple of `every`, as a floating-point tensor ()."""
+        return (torch.div(memory["estimates"], every, rounding_mode="floor") * every).to(torch.float32)
+
+    def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
+        return {}, {"estimates": torch.zeros((), dtype=torch.int64)} if self.annealed else {}
+
+    def estimate(
+        self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
+    ) -> Terms:
+        terms = super().estimate(run, params, noise, tunables, memory)
+        return terms._replace(memory={"estimates": memory["estimates"] + 1}) if self.annealed else terms
