@@ -5,10 +5,15 @@
 rule evidence:
     input:
         [f"results/{SCALE}/jobs/{job}.json" for job in PACKS],
+        [
+            f"results/{SCALE}/oracles/{name}.json"
+            for name in ESTIMATORS
+            if PLAN.config.oracles == "all"
+        ],
     output:
         expand(
             "results/{{scale}}/tables/{table}.parquet",
-            table=["cells", "metrics", "comparisons", "leftover"],
+            table=["cells", "metrics", "comparisons", "leftover", "oracles"],
         ),
         report(
             expand(

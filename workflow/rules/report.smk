@@ -2,6 +2,7 @@ rule report:
     input:
         "results/{scale}/tables/metrics.parquet",
         "results/{scale}/tables/claims.csv",
+        "results/{scale}/tables/oracles.parquet",
     output:
         report(
             "reports/{scale}/index.html",

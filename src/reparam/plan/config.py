@@ -24,6 +24,8 @@ class Config:
     estimators: tuple[str, ...] = ALL
     seeds: tuple[int, ...] | None = None
     """None: each experiment's own."""
+    oracles: str = "used"
+    """Which estimators are checked against exact answers: those that are `used` in training, or `all`."""
     device: str = "auto"
     cells_per_job: int = 1
     """How many cells share a process."""
