@@ -1,5 +1,6 @@
 # make reproduce [SCALE=quick]   run every paper at a scale and print the scoreboard of claims
 # make test                      the fast test suite
+# make docs                      write docs/estimators.md from the estimators' cards
 # make verify                    everything: checks of the code, fast and slow tests
 # VENV=folder puts the environment somewhere else than .venv.
 
@@ -9,7 +10,7 @@ SCALE ?= quick
 # Recipes see the environment's programs first; finding a Python to make it from does not.
 within := PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: reproduce test slow verify lint format lock clean
+.PHONY: reproduce test slow verify lint format docs lock clean
 
 reproduce: $(VENV)/.installed
 	@$(within) snakemake --cores all --configfile config/$(SCALE).yaml; status=$$?; \
@@ -36,6 +37,9 @@ lint: $(VENV)/.installed
 
 format: $(VENV)/.installed
 	@export $(within); ruff check --fix .; ruff format .; snakefmt Snakefile workflow
+
+docs: $(VENV)/.installed
+	@$(within) python tools/estimator_docs.py
 
 # The newest versions within the ranges of pyproject.toml become the pins.
 lock: $(VENV)/.installed
