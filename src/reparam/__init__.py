@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reparam.estimators.straight_through import StraightThrough as StraightThrough
     from reparam.estimators.vargrad import VarGrad as VarGrad
     from reparam.estimators.vimco import Vimco as Vimco
+    from reparam.measure.moments import gradient_moments as gradient_moments
 
 _HOMES = {
     "Bernoulli": "distributions",

@@ -146,7 +146,7 @@ BAD = {
     "a site twice": (give(twice, PARAMS, "pathwise", 1), "'z' is used twice"),
     "the law": (
         give(bits, PARAMS, "pathwise", 1),
-        "pathwise needs a differentiable path, and sample site 'z' has a Bernoulli law; estimators for it: exact, ",
+        "pathwise needs a differentiable path, and sample site 'z' has a Bernoulli law; estimators for it: ",
     ),
     "no law": (
         give(program_of(lambda z: z, lambda p: torch.distributions.Normal(p, 1.0)), PARAMS, "pathwise", 1),
@@ -227,11 +227,11 @@ BAD = {
     "a negative seed": (give(bits, PARAMS, "score_function", -1), "noise must be an integer ≥ 0, got -1"),
     "a signal of no site": (
         give(bits, PARAMS, "score_function", 1, signals={"y": torch.zeros(3)}),
-        "signals: there is no sample site 'y'; sites: z",
+        "a learning signal is given for 'y', but the sampled sites are z",
     ),
     "a signal of another shape": (
         give(bits, PARAMS, "score_function", 1, signals={"z": torch.zeros(2)}),
-        "signals: that of site 'z' must have its law's plate (3,), got (2,)",
+        "the learning signal given for sample site 'z' has shape (2,)",
     ),
     "a seed": (
         lambda: draw_noise(bits, PARAMS, "score_function", seed=1.5),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,25 @@ from reparam.program import Choose, Params, Program, Trace
 
 SHOWN = 8
 """Entries of a sample that are shown."""
+
+
+UNLIFTED = ("vmap", "data pointer", "numpy()")
+"""Words by which torch says that a function cannot be taken for many draws at once."""
+
+
+@contextmanager
+def lifted() -> Iterator[None]:
+    """Says in one line, as a ReparamError, that the program within is not made of tensor operations alone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(word in str(error) for word in UNLIFTED):
+            raise
+        raise ReparamError(
+            "the program cannot be taken for many draws at once: write it with tensor operations alone, without "
+            ".item(), numpy, an `if` or a mask on a sample, and without random numbers of its own "
+            f"(torch says: {str(error).splitlines()[0][:100]})"
+        ) from error
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from reparam.engine.diagnosis import is_finite, not_finite
+from reparam.engine.diagnosis import is_finite, lifted, not_finite
 from reparam.engine.gradient import Estimate, estimate_gradient, prepare
 from reparam.engine.inputs import (
     as_estimator,
     as_params,
     check_count,
     check_noise,
-    check_signals,
     common_dtype,
 )
 from reparam.errors import ReparamError
@@ -63,13 +62,13 @@ def estimate(
             noise = _drawn(specs, params, noise)
         if check:
             check_noise(noise, specs)
-            check_signals(signals, sites)
         first = _start(chosen, params, sites, seed=0)
         tunables, memory = (
             (first[0] if tunables is None else tunables),
             (first[1] if memory is None else memory),
         )
-    found = estimate_gradient(chosen, program, params, noise, tunables, memory, signals)
+    with lifted():
+        found = estimate_gradient(chosen, program, params, noise, tunables, memory, signals)
     if check and not is_finite({**found.gradient, "value": found.value}):
         raise not_finite(chosen, program, params, noise, tunables or {}, memory, signals)
     return found

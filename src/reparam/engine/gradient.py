@@ -69,12 +69,13 @@ def estimate_gradient(
     tunables: Mapping[str, Tensor] | None = None,
     memory: Any = None,
     signals: Mapping[str, Tensor] | None = None,
+    tune: bool = True,
 ) -> Estimate:
     """The estimator's gradient of E[Σ_plate value] at `params` (flat dict), a pure function of the noise.
 
     `tunable_gradient` is that of the estimator's own loss, and of the gradient's squared norm when it
-    asks for that (Tucker et al. 2017, §3.2; Grathwohl et al. 2018, §3); empty without tunables. `signals` are
-    given learning signals by site (see `Trace`).
+    asks for that (Tucker et al. 2017, §3.2; Grathwohl et al. 2018, §3); empty without tunables, and when
+    `tune` is False. `signals` are given learning signals by site (see `Trace`).
 
     Raises ReparamError when signals are given to an estimator that needs f at other samples, for a site that the
     program does not sample, or in another shape than its law's plate.
@@ -103,7 +104,7 @@ def estimate_gradient(
 
     gradient, aux = gradient_at(params, tunables)
     tunable_gradient: Gradient = {}
-    if tunables:
+    if tunables and tune:
 
         def tunable_objective(tunables: Mapping[str, Tensor]) -> Tensor:
             loss = terms_at(params, tunables).tunable_loss

@@ -12,7 +12,6 @@ from torch import Tensor
 from reparam import estimators
 from reparam.errors import ReparamError
 from reparam.estimators import Estimator
-from reparam.estimators.base import Sites
 from reparam.noise import Noise, NoiseSpecs
 
 
@@ -88,19 +87,6 @@ def check_noise(noise: Noise, specs: NoiseSpecs) -> None:
                     f"noise: sample site {site!r} needs a {role!r} of shape {wanted}, got {found}; "
                     "draw_noise(program, params, estimator, …) gives the noise of one estimate"
                 )
-
-
-def check_signals(signals: Mapping[str, Tensor] | None, sites: Sites) -> None:
-    """ReparamError unless every given signal is one of a site and has the shape of its law's plate."""
-    for name, signal in (signals or {}).items():
-        if name not in sites:
-            raise ReparamError(f"signals: there is no sample site {name!r}; sites: {', '.join(sites)}")
-        plate = sites[name].law.plate
-        if not isinstance(signal, Tensor) or tuple(signal.shape) != plate:
-            shape = tuple(signal.shape) if isinstance(signal, Tensor) else _kind(signal)
-            raise ReparamError(
-                f"signals: that of site {name!r} must have its law's plate {plate}, got {shape}"
-            )
 
 
 def _kind(value: Any) -> str:
