@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from reparam.estimators.pathwise import Pathwise as Pathwise
     from reparam.estimators.rebar import Rebar as Rebar
     from reparam.estimators.reinmax import ReinMax as ReinMax
+    from reparam.estimators.relax import Lax as Lax
+    from reparam.estimators.relax import Relax as Relax
     from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep as ReweightedWakeSleep
     from reparam.estimators.score_function import ScoreFunction as ScoreFunction
     from reparam.estimators.straight_through import AnnealedStraightThrough as AnnealedStraightThrough

@@ -7,59 +7,29 @@ from typing import Any
 
 import pytest
 import torch
-from scipy.stats import norm
+from sampled import (
+    assert_descends_on_the_squared_norm,
+    bound,
+    doubles,
+    estimates,
+    largest_z,
+    total_variance,
+    trained,
+)
 
 from reparam import estimators
 from reparam.distributions import Bernoulli, Categorical
 from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.errors import ReparamError
-from reparam.estimators.base import Estimator
+from reparam.estimators import Estimator
 from reparam.estimators.mixed import Mixed
 from reparam.estimators.rebar import Rebar
 from reparam.estimators.score_function import ScoreFunction
-from reparam.measure.problems import PROBLEMS, Problem
+from reparam.measure.problems import PROBLEMS
 from reparam.noise import draw_block, generator
 from reparam.program import run
 
-DRAWS = 20_000
-FALSE_ALARM = 1e-6
-"""Of one test of all coordinates of a problem, for a right estimator (Bonferroni)."""
 LAYERS = ("bits_two_layers", "bits_shared", "one_hot_two_layers", "bits_above_normal")
-
-
-def double(problem: Problem) -> dict[str, torch.Tensor]:
-    return {name: p.double() for name, p in problem.params.items()}
-
-
-def estimates(
-    estimator: Estimator, key: str, draws: int = DRAWS, tunables: Any = None
-) -> dict[str, torch.Tensor]:
-    """Gradient estimates [draws, *parameter] in double precision; equal noise for equal `key` and roles."""
-    program, params = PROBLEMS[key].program, double(PROBLEMS[key])
-    sites = prepare(estimator, program, params)
-    noise = draw_block(estimator.noise(sites), ("rebar", key), draws, dtype=torch.float64)
-    first, memory = estimator.start(params, sites, generator("rebar", "init"))
-    tunables = first if tunables is None else tunables
-
-    def one(draw: Any) -> dict[str, torch.Tensor]:
-        return estimate_gradient(estimator, program, params, draw, tunables, memory).gradient
-
-    return torch.vmap(one)(noise)
-
-
-def largest_z(found: dict[str, torch.Tensor], key: str) -> float:
-    """The largest |z| of the means against the exact gradient, over all coordinates that are not constant."""
-    worst = 0.0
-    for name, truth in PROBLEMS[key].exact().items():
-        error = found[name].std(0) / len(found[name]) ** 0.5
-        deviation = (found[name].mean(0) - truth).abs() - 1e-9 * (1 + truth.abs())
-        worst = max(worst, (deviation.clamp(min=0) / (error + 1e-12)).max().item())
-    return worst
-
-
-def bound(key: str) -> float:
-    coordinates = sum(p.numel() for p in PROBLEMS[key].params.values())
-    return float(norm.isf(FALSE_ALARM / 2 / coordinates))
 
 
 @pytest.mark.parametrize("key", LAYERS)
@@ -93,8 +63,8 @@ def test_without_its_control_variate_it_is_the_score_function() -> None:
 class LaterHard(Rebar):
     """The known fault: later sites keep their hard samples in the control variate."""
 
-    def surrogate(self, name, run, trace, params, noise, tunables):
-        before = super().surrogate
+    def variate(self, name, run, trace, params, noise, tunables):
+        before = super().variate
         hard = {other: site.z for other, site in trace.sites.items()}
 
         def run_hard(stopped, choose):
@@ -200,7 +170,7 @@ def two_evaluations(
 def test_one_evaluation_says_what_two_say(relaxation: Any, key: str) -> None:
     """Gradient, and derivative of its squared norm in λ and η: per coordinate to rounding, at ten draws."""
     estimator = Rebar(temperature=0.4, eta=0.7, relaxation=relaxation, tuned="site")
-    program, params = PROBLEMS[key].program, double(PROBLEMS[key])
+    program, params = PROBLEMS[key].program, doubles(key)
     sites = prepare(estimator, program, params)
     block = draw_block(estimator.noise(sites), ("two", key), 10, dtype=torch.float64)
     tunables, memory = estimator.start(params, sites, generator("two", "init"))
@@ -209,7 +179,8 @@ def test_one_evaluation_says_what_two_say(relaxation: Any, key: str) -> None:
         found = estimate_gradient(estimator, program, params, noise, tunables, memory)
         log_temperature = torch.tensor(0.4, dtype=torch.float64).log().requires_grad_()
         eta = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-        expected = two_evaluations(key, relaxation, params, noise, log_temperature, eta)
+        single = {site: {role: n[0] for role, n in roles.items()} for site, roles in noise.items()}
+        expected = two_evaluations(key, relaxation, params, single, log_temperature, eta)
         for name, entry in expected.items():
             torch.testing.assert_close(found.gradient[name], entry.detach(), rtol=1e-9, atol=1e-11)
         norm_squared = sum(entry.square().sum() for entry in expected.values())
@@ -232,37 +203,13 @@ def test_one_evaluation_says_what_two_say(relaxation: Any, key: str) -> None:
     ],
 )
 def test_the_variance_objective_descends_on_the_squared_norm(options: dict[str, Any], key: str) -> None:
-    """Every tunable against central differences of |estimate|² at fixed noise, in double precision."""
-    estimator = Rebar(temperature=0.6, eta=0.8, **options)
-    program, params = PROBLEMS[key].program, double(PROBLEMS[key])
-    sites = prepare(estimator, program, params)
-    block = draw_block(estimator.noise(sites), ("objective", key), 1, dtype=torch.float64)
-    noise = {site: {role: n[0] for role, n in roles.items()} for site, roles in block.items()}
-    tunables, memory = estimator.start(params, sites, generator("objective", "init"))
-    source = generator("objective", "shift")  # away from the first values, where a network says 0
-    tunables = {n: v + 0.2 * torch.randn(v.shape, generator=source).double() for n, v in tunables.items()}
-
-    def objective(tunables: Any) -> torch.Tensor:
-        found = estimate_gradient(estimator, program, params, noise, tunables, memory).gradient
-        return torch.stack([entry.square().sum() for entry in found.values()]).sum()
-
-    ours = estimate_gradient(estimator, program, params, noise, tunables, memory).tunable_gradient
-    assert {name.split(".")[0] for name in tunables} == estimator.card.tunables
-    step = 1e-5
-    for name, value in tunables.items():
-        steps = step * torch.eye(value.numel(), dtype=torch.float64).reshape(-1, *value.shape)
-        slopes = [
-            (objective({**tunables, name: value + s}) - objective({**tunables, name: value - s})) / (2 * step)
-            for s in steps
-        ]
-        expected = torch.stack(slopes).reshape(value.shape)
-        torch.testing.assert_close(ours[name], expected, rtol=1e-5, atol=1e-6, msg=name)
+    assert_descends_on_the_squared_norm(Rebar(temperature=0.6, eta=0.8, **options), key)
 
 
 def test_by_tensor_each_parameter_has_its_own_coefficient_and_all_sites_one_temperature() -> None:
     """η = 2σ(η̃): the gradient of one parameter moves with its own η̃ alone."""
     key = "bits_two_layers"
-    params = double(PROBLEMS[key])
+    params = doubles(key)
     sites = prepare(Rebar(), PROBLEMS[key].program, params)
     first, _ = Rebar(tuned="tensor", eta=0.5).start(params, sites, generator("x"))
     assert set(first) == {"log_temperature", *(f"eta.{name}" for name in params)}
@@ -276,33 +223,13 @@ def test_by_tensor_each_parameter_has_its_own_coefficient_and_all_sites_one_temp
     assert {name for name in params if not torch.equal(one[name], other[name])} == {"low"}
 
 
-def total_variance(found: dict[str, torch.Tensor]) -> float:
-    return sum(entry.var(0).sum() for entry in found.values()).item()
-
-
-def trained(estimator: Estimator, key: str, steps: int, rate: float, batch: int = 64) -> Any:
-    """The tunables after plain gradient descent on the mean of their gradients at frozen parameters."""
-    program, params = PROBLEMS[key].program, double(PROBLEMS[key])
-    sites = prepare(estimator, program, params)
-    tunables, memory = estimator.start(params, sites, generator("train", "init"))
-    for step in range(steps):
-        noise = draw_block(estimator.noise(sites), ("train", step), batch, dtype=torch.float64)
-
-        def one(draw: Any, tunables: Any = tunables) -> Any:
-            return estimate_gradient(estimator, program, params, draw, tunables, memory).tunable_gradient
-
-        slopes = torch.vmap(one)(noise)
-        tunables = {name: value - rate * slopes[name].mean(0) for name, value in tunables.items()}
-    return tunables
-
-
 def test_a_baseline_is_subtracted_from_the_signal_and_learns_from_the_context() -> None:
-    key = "bits_in_context"
+    key, program = "bits_in_context", PROBLEMS["bits_in_context"].program
     estimator = Rebar(eta=0.0, baseline_units=5)
     plain, untrained = estimates(ScoreFunction(), key), estimates(estimator, key)
     for name, entry in plain.items():
         torch.testing.assert_close(untrained[name], entry)
-    found = estimates(estimator, key, tunables=trained(estimator, key, steps=50, rate=0.05))
+    found = estimates(estimator, key, tunables=trained(estimator, program, doubles(key), steps=50, rate=0.05))
     assert largest_z(found, key) < bound(key)
     assert total_variance(found) < 0.9 * total_variance(plain)
 
@@ -310,10 +237,12 @@ def test_a_baseline_is_subtracted_from_the_signal_and_learns_from_the_context() 
 @pytest.mark.parametrize("tuned", ["site", "tensor"])
 def test_tuning_lowers_the_variance(tuned: Any) -> None:
     """From η = 1.5 and λ = 0.2; one standard error of each variance is about 2 %."""
-    key = "bits_two_layers"
+    key, program = "bits_two_layers", PROBLEMS["bits_two_layers"].program
     estimator = Rebar(temperature=0.2, eta=1.5, tuned=tuned, relaxation="muprop")
     before = total_variance(estimates(estimator, key))
-    after = total_variance(estimates(estimator, key, tunables=trained(estimator, key, steps=50, rate=0.1)))
+    after = total_variance(
+        estimates(estimator, key, tunables=trained(estimator, program, doubles(key), steps=50, rate=0.1))
+    )
     assert after < 0.4 * before
     assert after < 0.5 * total_variance(estimates(ScoreFunction(), key))
 
@@ -331,10 +260,9 @@ def one_bit(estimator: Estimator, target: float, logit: float) -> tuple[float, f
 
     params = {"logit": torch.tensor([logit], dtype=torch.float64)}
     prepare(estimator, program, params)
-    noise = GRID if isinstance(estimator, Rebar) else GRID.unsqueeze(-1)
     found = torch.vmap(
         lambda u: estimate_gradient(estimator, program, params, {"z": {"uniform": u}}).gradient["logit"]
-    )(noise)
+    )(GRID.unsqueeze(-1))
     return found.mean().item(), found.var().item()
 
 

@@ -13,17 +13,21 @@ from reparam.noise import draw
 from reparam.program import Site
 
 
-def init_network(prefix: str, sizes: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+def init_network(
+    prefix: str, sizes: Sequence[int], generator: torch.Generator, zero_last: bool = True
+) -> dict[str, Tensor]:
     """Weights of affine layers sizes[0] → sizes[1] → …, as "<prefix>.<layer>.weight" and ".bias".
 
-    Weights are N(0, 1/inputs) (LeCun et al. 1998), biases zero; the last layer is zero, so that an untrained
-    network says 0.
+    Weights are N(0, 1/inputs) (LeCun et al. 1998), biases zero; with `zero_last` the last layer is zero, so that an
+    untrained network says 0.
     """
     tunables: dict[str, Tensor] = {}
     layers = len(sizes) - 1
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         weight = draw("normal", (outputs, inputs), generator) / inputs**0.5
-        tunables[f"{prefix}.{i}.weight"] = torch.zeros_like(weight) if i == layers - 1 else weight
+        tunables[f"{prefix}.{i}.weight"] = (
+            torch.zeros_like(weight) if zero_last and i == layers - 1 else weight
+        )
         tunables[f"{prefix}.{i}.bias"] = torch.zeros(outputs)
     return tunables
 

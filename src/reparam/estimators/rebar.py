@@ -21,9 +21,11 @@ from reparam.estimators.base import (
     check_samples,
     name_of,
     on_plate,
+    over_samples,
+    path_noise,
     register,
     restate,
-    signal_of,
+    sample_signals,
 )
 from reparam.estimators.card import RELAXATION_OR_PATH, Card
 from reparam.estimators.networks import apply_network, context_of, init_network
@@ -34,6 +36,8 @@ from reparam.registry import nearest
 Relaxation = Literal["concrete", "muprop"]
 Tuned = Literal["none", "site", "tensor"]
 Tunables = Mapping[str, Tensor]
+CONDITIONAL = "conditional."
+"""What the roles of the noise of z̃ begin with, where it has noise of its own."""
 
 
 @register("rebar")
@@ -63,6 +67,8 @@ class Rebar(Estimator):
     baseline_units: int = 0
     """The tanh units of a network on a site's context that is subtracted from f(b) and trained on the same objective
     (Tucker et al. 2017 take 100); 0 for none."""
+    samples: int = 1
+    """Draws whose estimates are averaged."""
     card = Card(
         title="REBAR",
         what="Subtracts from the score function what it would say of the relaxed objective, and adds that back by the "
@@ -76,17 +82,20 @@ class Rebar(Estimator):
         unbiased=True,
         needs_derivative=True,
         requires=RELAXATION_OR_PATH,
-        evaluations=lambda estimator, sites: 1 + (1 if estimator.coupled else 2) * len(relaxable(sites)),
+        evaluations=lambda estimator, sites: (
+            estimator.samples * (1 + estimator.reruns * len(relaxable(sites)))
+        ),
         settings=(
             {},
             {"coupled": False, "relaxation": "muprop", "eta": 0.5},
             {"tuned": "tensor", "relaxation": "muprop", "baseline_units": 4},
-            {"tuned": "site", "temperature": 0.3},
+            {"tuned": "site", "temperature": 0.3, "samples": 2},
         ),
     )
 
     def __post_init__(self) -> None:
         name = name_of(self)
+        check_samples(self.samples, 1, name)
         for option, given, choices in (
             ("relaxation", self.relaxation, get_args(Relaxation)),
             ("tuned", self.tuned, get_args(Tuned)),
@@ -101,16 +110,21 @@ class Rebar(Estimator):
         restate(self, tunables=frozenset(self.kinds))
 
     @property
+    def reruns(self) -> int:
+        """Evaluations of f on relaxed samples, per site and draw."""
+        return 1 if self.coupled else 2
+
+    @property
     def kinds(self) -> set[str]:
         """The kinds of tunables under these options."""
         kinds = {"eta", "log_temperature"} if self.tuned != "none" else set()
         return kinds | {"baseline"} if self.baseline_units else kinds
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
-        wanted = {name: dict(site.law.noise()) for name, site in sites.items()}
+        wanted = path_noise(sites, self.samples)
         if not self.coupled:
-            for name, site in relaxable(sites).items():
-                wanted[name] |= {_conditional(role): spec for role, spec in site.law.noise().items()}
+            for name in relaxable(sites):
+                wanted[name] |= {CONDITIONAL + role: spec for role, spec in wanted[name].items()}
         return wanted
 
     def start(
@@ -136,31 +150,37 @@ class Rebar(Estimator):
         return tunables, {}
 
     def estimate(self, run: Run, params: Params, noise: Noise, tunables: Tunables, memory: Any) -> Terms:
-        trace = run(params, follow(noise))
-        losses, controls = [trace.value], trace.value.new_zeros(trace.value.shape)
-        for name, site in relaxable(trace.latent).items():
-            log_q = site.law.log_prob(site.z)
-            losses.append((signal_of(trace, name) - self._baseline(name, site, tunables)) * log_q)
-            surrogate = self.surrogate(name, run, trace, params, noise, tunables)
-            control = self._control(site, log_q, surrogate, noise[name], self._temperature(name, tunables))
-            controls = controls + self._eta(name, tunables) * _spread(control, trace.value)
-        losses.append(controls)
+        def one(draw: Noise) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
+            trace = run(params, follow(draw))
+            direct, log_q, controls = trace.value, {}, torch.zeros_like(trace.value)
+            for name, site in relaxable(trace.latent).items():
+                log_q[name] = site.law.log_prob(site.z)
+                direct = direct - _spread(self._baseline(name, site, tunables) * log_q[name], trace.value)
+                variate = self.variate(name, run, trace, params, draw, tunables)
+                temperature = self._temperature(name, tunables)
+                control = self._control(site, log_q[name], variate, draw[name], temperature)
+                controls = controls + self._eta(name, tunables) * _spread(control, trace.value)
+            return trace.value.detach(), direct, log_q, controls
+
+        values, direct, log_q, controls = over_samples(one, noise)
+        signals = sample_signals(values, log_q, run.signals)
+        losses = [direct, *(signals[name] * log_q[name] for name in log_q), controls]
         last: Coefficient = 1.0
         if self.tuned == "tensor":
             last = {name: 2 * tunables[f"eta.{name}"].sigmoid() for name in params}
         return Terms(
-            trace.value.detach(),
-            tuple(losses),
+            values.mean(0),
+            tuple(loss.mean(0) for loss in losses),
             (*(1.0,) * (len(losses) - 1), last),
-            self.card.evaluations(self, trace.latent),
+            self.samples * (1 + self.reruns * len(log_q)),
             memory,
             tune_variance=bool(tunables),
         )
 
-    def surrogate(
+    def variate(
         self, name: str, run: Run, trace: Trace, params: Params, noise: Noise, tunables: Tunables
     ) -> Callable[[Tensor], Tensor]:
-        """c: f's value as a function of this site's relaxed sample, the sites after it relaxed."""
+        """c: f on the site's plate as a function of the site's relaxed sample, the sites after it relaxed."""
         stopped = {parameter: entry.detach() for parameter, entry in params.items()}
         before = set(list(trace.sites)[: list(trace.sites).index(name)])
 
@@ -175,7 +195,7 @@ class Rebar(Estimator):
                 g = law.perturb(noise[other])
                 return self._relax(law, g, law.logits, self._temperature(other, tunables))
 
-            return run(stopped, choose).value
+            return on_plate(run(stopped, choose).value, len(trace.sites[name].law.plate))
 
         return value
 
@@ -183,7 +203,7 @@ class Rebar(Estimator):
         self,
         site: Site,
         log_q: Tensor,
-        surrogate: Callable[[Tensor], Tensor],
+        variate: Callable[[Tensor], Tensor],
         noise: Mapping[str, Tensor],
         temperature: Tensor | float,
     ) -> Tensor:
@@ -197,7 +217,7 @@ class Rebar(Estimator):
         if self.coupled:
             given = law.perturb_coupled(site.z, g)
         else:
-            fresh = {role: noise[_conditional(role)] for role in law.noise()}
+            fresh = {role: noise[CONDITIONAL + role] for role in law.noise()}
             given = law.perturb_given(site.z, fresh)
 
         def relaxed(g: Tensor) -> Tensor:
@@ -205,13 +225,13 @@ class Rebar(Estimator):
 
         def at(g: Tensor) -> tuple[Tensor, Tensor]:
             point = self._relax(law, g.detach(), law.logits.detach(), temperature)
-            value, pullback = torch.func.vjp(surrogate, point)[:2]
+            value, pullback = torch.func.vjp(variate, point)[:2]
             return value, pullback(torch.ones_like(value))[0]
 
         value, slope_given = at(given)
         slope = slope_given if self.coupled else at(g)[1]
         paths = slope * moved(relaxed(g)) - slope_given * moved(relaxed(given))
-        return law.sum_event(paths) - on_plate(value, len(law.plate)) * moved(log_q)
+        return law.sum_event(paths) - value * moved(log_q)
 
     def _baseline(self, name: str, site: Site, tunables: Tunables) -> Tensor | float:
         context = context_of(site)
@@ -244,10 +264,6 @@ def relaxable(sites: Sites) -> dict[str, Site]:
 def moved(tensor: Tensor) -> Tensor:
     """Zero, with the derivative of `tensor`."""
     return tensor - tensor.detach()
-
-
-def _conditional(role: str) -> str:
-    return f"conditional_{role}"
 
 
 def _spread(entry: Tensor, value: Tensor) -> Tensor:
