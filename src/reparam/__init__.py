@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reparam.engine.estimate import init_estimator as init_estimator
     from reparam.estimators.arm import Arm as Arm
     from reparam.estimators.arm import Disarm as Disarm
+    from reparam.estimators.double_control_variates import DoubleControlVariates as DoubleControlVariates
     from reparam.estimators.exact import Exact as Exact
     from reparam.estimators.gumbel import Concrete as Concrete
     from reparam.estimators.gumbel import GumbelRao as GumbelRao

@@ -17,7 +17,7 @@ from reparam.estimators import Estimator
 from reparam.oracles import objectives
 from reparam.program import Params, Program, describe
 
-CELLS = 10
+CELLS = 5
 
 
 def logits(*probs: float) -> Tensor:
@@ -67,7 +67,7 @@ def two_bits(params, sample):
     return ((z * params["weights"]).sum(-1) - 0.7).exp() + 0.3 * (params["z"] * z).sum(-1)
 
 
-TWO_BITS = {"z": logits(0.2, 0.7), "weights": torch.tensor([0.8, -1.3], dtype=torch.float64)}
+TWO_BITS = {"z": logits(0.2, 0.6), "weights": torch.tensor([0.8, -1.3], dtype=torch.float64)}
 
 
 def two_layers(params, sample):
@@ -79,7 +79,7 @@ def two_layers(params, sample):
     ].sum() * top.sum()
 
 
-TWO_LAYERS = {"top": logits(0.3), "off": logits(0.6), "on": logits(0.1), "weights": TWO_BITS["weights"]}
+TWO_LAYERS = {"top": logits(0.4), "off": logits(0.6), "on": logits(0.2), "weights": TWO_BITS["weights"]}
 
 
 def shared_bit(params, sample):
@@ -91,7 +91,7 @@ def shared_bit(params, sample):
 
 SHARED_BIT = {
     "shared": logits(0.4),
-    "local": logits(0.8, 0.3).unsqueeze(-1),
+    "local": logits(0.8, 0.2).unsqueeze(-1),
     "weights": TWO_BITS["weights"],
 }
 PROGRAMS = {
