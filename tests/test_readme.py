@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,22 @@ def code_blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-def test_the_python_example_runs_and_its_estimates_agree(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = code_blocks("python")
-    exec(compile(example, "README.md", "exec"), {})
-    exact, estimated = (
-        [float(number) for number in re.findall(r"-?\d+\.\d+", line)]
-        for line in capsys.readouterr().out.splitlines()
-    )
-    assert exact == pytest.approx([0.025] * 3, abs=1e-4)  # p(1 - p)(f(1) - f(0)) at p = 1/2
-    assert estimated == pytest.approx(exact, abs=0.1)
+def test_the_python_examples_run_and_say_what_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+    """∇ is p(1 − p)(f(1) − f(0)) = 0.1 at p = 1/2; means within six standard errors of 100,000 draws."""
+    names: dict[str, Any] = {}
+    for example in code_blocks("python"):
+        exec(compile(example, "README.md", "exec"), names)
+    *moments, trained = capsys.readouterr().out.splitlines()
+    assert len(moments) == 3
+    for line in moments:
+        mean, variance, error = (
+            [float(n) for n in part.split(", ")] for part in re.findall(r"\[(.*?)\]", line)
+        )
+        for m, v, e in zip(mean, variance, error, strict=True):
+            assert abs(m - 0.1) <= 6 * e + 1e-4
+            assert e == pytest.approx((v / 100_000) ** 0.5, abs=6e-5)  # printed to four decimals
+    assert [line.split()[-1] for line in moments] == ["8", "2", "2"]
+    assert all(float(p) < 0.1 for p in re.findall(r"\d\.\d+", trained))
 
 
 def test_every_make_target_it_names_exists() -> None:
