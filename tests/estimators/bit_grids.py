@@ -43,7 +43,7 @@ def estimates(
         noise[site][role] = own.reshape(-1, *shape)
 
     def one(draw):
-        return estimate_gradient(estimator, program, params, draw, tunables).gradient
+        return estimate_gradient(estimator, program, params, draw, tunables, tune=False).gradient
 
     return torch.vmap(one)(noise)
 

@@ -44,7 +44,9 @@ def estimates(name: str, options: dict, key: str, draws: int = DRAWS) -> dict[st
     tunables, memory = estimator.start(problem.params, sites, generator("contract", "init"))
 
     def one(noise, memory):
-        return estimate_gradient(estimator, problem.program, problem.params, noise, tunables, memory)
+        return estimate_gradient(
+            estimator, problem.program, problem.params, noise, tunables, memory, tune=False
+        )
 
     if memory:  # let the averages settle on draws of their own, then hold them
         settling = draw_block(estimator.noise(sites), ("contract", "settle"), 50)

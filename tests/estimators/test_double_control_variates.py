@@ -30,7 +30,9 @@ def estimates(
     estimator, program, params, tunables, draws: int, dtype=torch.float64
 ) -> dict[str, torch.Tensor]:
     noise = draw_block(estimator.noise(describe(program, params)), ("double",), draws, dtype=dtype)
-    return torch.vmap(lambda n: estimate_gradient(estimator, program, params, n, tunables).gradient)(noise)
+    return torch.vmap(
+        lambda n: estimate_gradient(estimator, program, params, n, tunables, tune=False).gradient
+    )(noise)
 
 
 @pytest.mark.parametrize(

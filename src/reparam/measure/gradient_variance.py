@@ -56,7 +56,7 @@ def gradient_variance(context: Context, options: Mapping[str, Any]) -> Measured:
     wanted, tunables, memory = estimator.noise(sites), context.state["tunables"], context.state["memory"]
 
     def one(x: Tensor, noise: Any) -> dict[str, Tensor]:
-        estimate = estimate_gradient(estimator, task.program(x), params, noise, tunables, memory)
+        estimate = estimate_gradient(estimator, task.program(x), params, noise, tunables, memory, tune=False)
         return {name: entry / batch for name, entry in estimate.gradient.items()}
 
     over_draws = torch.vmap(one, in_dims=(None, 0))

@@ -29,7 +29,9 @@ def check(name: str, options: Mapping[str, Any], problem: Problem, draws: int) -
     tunables, memory = estimator.start(problem.params, sites, generator("oracle", name, "init"))
 
     def one(noise: Any) -> dict[str, torch.Tensor]:
-        found = estimate_gradient(estimator, problem.program, problem.params, noise, tunables, memory)
+        found = estimate_gradient(
+            estimator, problem.program, problem.params, noise, tunables, memory, tune=False
+        )
         return found.gradient
 
     found = torch.vmap(one)(noise) if noise else {k: v.unsqueeze(0) for k, v in one({}).items()}
