@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reparam.estimators.relax import Lax as Lax
     from reparam.estimators.relax import Relax as Relax
     from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep as ReweightedWakeSleep
+    from reparam.estimators.rodeo import Rodeo as Rodeo
     from reparam.estimators.score_function import ScoreFunction as ScoreFunction
     from reparam.estimators.straight_through import AnnealedStraightThrough as AnnealedStraightThrough
     from reparam.estimators.straight_through import Half as Half
