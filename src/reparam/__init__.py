@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reparam.estimators.gumbel import STGumbelSoftmax as STGumbelSoftmax
     from reparam.estimators.measure_valued import MeasureValued as MeasureValued
     from reparam.estimators.mixed import Mixed as Mixed
+    from reparam.estimators.muprop import MuProp as MuProp
     from reparam.estimators.nvil import Nvil as Nvil
     from reparam.estimators.pathwise import Pathwise as Pathwise
     from reparam.estimators.rebar import Rebar as Rebar

@@ -1,0 +1,184 @@
+"""MuProp: a score function whose control variate is f's first-order expansion about the mean field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reparam.errors import ReparamError
+from reparam.estimators.base import (
+    Estimator,
+    Run,
+    Sites,
+    Terms,
+    check_samples,
+    hard_run,
+    on_plate,
+    over_samples,
+    path_noise,
+    register,
+    restate,
+    sample_signals,
+)
+from reparam.estimators.card import MEAN, Card
+from reparam.estimators.networks import apply_network, context_of, init_network
+from reparam.noise import Noise, NoiseSpec
+from reparam.program import Params
+
+
+@register("muprop")
+@dataclass(frozen=True)
+class MuProp(Estimator):
+    """[f(x) − f(x̄) − dᵀ(x − x̄)] ∇ log q(x) + dᵀ ∇ μ per site (Gu et al. 2016, arXiv:1511.05176).
+
+    One pass sets every site to its mean, given the means of the sites before it: x̄. d is the derivative of f(x̄) with
+    respect to the site's x̄, through the means of all later sites, too. μ, the mean of the site's law, is taken at the
+    *samples* of the sites before it: that is the mean of what is subtracted, and with μ at their means several layers
+    would be biased. x̄, f(x̄) and d are constants: the mean-field pass has stopped parameters.
+    """
+
+    simple: bool = False
+    """Leave the derivative out: [f(x) − f(x̄)] ∇ log q(x) (Tucker et al. 2017, SimpleMuProp)."""
+    centre: bool = False
+    """Whether a running mean of what is left of the signal is subtracted, per site."""
+    decay: float = 0.9
+    """How much of the running mean is kept at each estimate."""
+    scaled: bool = False
+    """Whether f(x̄) and dᵀ(x − x̄) have coefficients η = 2σ(η̃), first 1, per site, that descend on the squared signal
+    (Tucker et al. 2017)."""
+    baseline_units: int = 0
+    """The tanh units of a network on a site's context that is subtracted and descends on the squared signal; 0 for
+    none."""
+    samples: int = 1
+    """Draws whose estimates are averaged; the mean-field pass serves all of them."""
+    card = Card(
+        title="MuProp",
+        what="Subtracts from f its first-order expansion about the mean-field pass, in which every sample is replaced "
+        "by its mean, and adds the expansion's gradient back in closed form.",
+        formula="[f(x) − f(x̄) − dᵀ(x − x̄)] ∇ log q(x) + dᵀ ∇ μ,  x̄ = μ = E[x],  d = ∂f(x̄)/∂x̄, x̄ and d held constant",
+        when="For bits and one-hot vectors where f is nearly linear between them. One more evaluation of f for any "
+        "number of layers; REBAR often has less variance, at an evaluation per layer.",
+        paper="Gu et al. 2016 (arXiv:1511.05176); Tucker et al. 2017 (arXiv:1703.07370) for simple and scaled",
+        unbiased=True,
+        needs_derivative=True,
+        requires=MEAN,
+        evaluations=lambda estimator, sites: estimator.samples + 1,
+        settings=(
+            {},
+            {"simple": True, "centre": True, "samples": 2},
+            {"scaled": True, "baseline_units": 4},
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check_samples(self.samples, 1, "muprop")
+        check_samples(self.baseline_units, 0, "muprop", "baseline_units")
+        if not 0 <= self.decay < 1:
+            raise ReparamError(f"muprop: decay must lie in [0, 1), got {self.decay!r}")
+        kinds = {"eta"} if self.scaled else set()
+        kinds |= {"baseline"} if self.baseline_units else set()
+        restate(self, needs_derivative=not self.simple, tunables=frozenset(kinds))
+
+    def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
+        return path_noise(sites, self.samples)
+
+    def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
+        tunables: dict[str, Tensor] = {}
+        for name, site in sites.items():
+            context = context_of(site)
+            if self.scaled:
+                for term in ("value", "slope")[: 1 if self.simple else 2]:
+                    tunables[f"eta.{name}.{term}"] = site.z.new_zeros(())
+            if self.baseline_units and context is not None:
+                sizes = (context.shape[-1], self.baseline_units, 1)
+                tunables |= init_network(f"baseline.{name}", sizes, generator)
+        if not self.centre:
+            return tunables, {}
+        zeros = {name: site.z.new_zeros(()) for name, site in sites.items()}
+        return tunables, {"mean": zeros, "weight": next(iter(zeros.values())).clone()}
+
+    def estimate(
+        self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
+    ) -> Terms:
+        centre, value, slopes = _mean_field(run, params)
+        if self.simple:
+            slopes = {name: torch.zeros_like(slope) for name, slope in slopes.items()}
+
+        def one(draw: Noise) -> Any:
+            """f, and by site log q, dᵀ(x − x̄), dᵀ μ and the baseline, each on the site's plate."""
+            trace = hard_run(run, params, draw)
+            log_q, linear, means, baselines = {}, {}, {}, {}
+            for name, site in trace.latent.items():
+                law = site.law
+                log_q[name] = law.log_prob(site.z)
+                linear[name] = law.sum_event(slopes[name] * (site.z - centre[name]))
+                means[name] = law.sum_event(slopes[name] * law.mean)
+                context = context_of(site)
+                baselines[name] = torch.zeros_like(log_q[name])
+                if self.baseline_units and context is not None:
+                    baselines[name] = apply_network(tunables, f"baseline.{name}", context).squeeze(-1)
+            return trace.value, log_q, linear, means, baselines
+
+        values, log_q, linear, means, baselines = over_samples(one, noise)
+        losses, errors, left = [values], [], {}
+        for name, signal in sample_signals(values, log_q, None).items():
+            by_value, by_slope = self._scales(name, tunables)
+            left[name] = signal - by_value * on_plate(value, signal.ndim - 1)
+            left[name] = left[name] - by_slope * linear[name] - baselines[name]
+            rest = left[name] - self._mean(name, memory)
+            errors.append(0.5 * rest.square().sum())
+            losses.append(rest.detach() * log_q[name] + _constant(by_slope) * means[name])
+        return Terms(
+            values.detach().mean(0),
+            tuple(loss.mean(0) for loss in losses),
+            (1.0,) * len(losses),
+            self.samples + 1,
+            self._remember(left, memory),
+            tunable_loss=torch.stack(errors).sum() if tunables else None,
+        )
+
+    def _scales(self, name: str, tunables: Mapping[str, Tensor]) -> tuple[Tensor | float, Tensor | float]:
+        """The coefficients of f(x̄) and of dᵀ(x − x̄)."""
+        if not self.scaled:
+            return 1.0, 1.0
+        by_value = 2 * tunables[f"eta.{name}.value"].sigmoid()
+        return by_value, 1.0 if self.simple else 2 * tunables[f"eta.{name}.slope"].sigmoid()
+
+    def _mean(self, name: str, memory: Any) -> Tensor | float:
+        if not self.centre:
+            return 0.0
+        return memory["mean"][name] / torch.where(memory["weight"] > 0, memory["weight"], 1.0)
+
+    def _remember(self, left: Mapping[str, Tensor], memory: Any) -> Any:
+        if not self.centre:
+            return memory
+        keep, add = self.decay, 1 - self.decay
+        mean = {name: keep * memory["mean"][name] + add * rest.detach().mean() for name, rest in left.items()}
+        return {"mean": mean, "weight": keep * memory["weight"] + add}
+
+
+def _mean_field(run: Run, params: Params) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+    """x̄ by site, f(x̄), and the derivative of Σ_plate f(x̄) with respect to each x̄; constants all."""
+    stopped = {name: p.detach() for name, p in params.items()}
+    sites = run.sites(stopped, lambda name, law: law.mean)
+
+    def shifted(shifts: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        trace = run(stopped, lambda name, law: law.mean + shifts[name])
+        return trace.value, {name: site.z for name, site in trace.latent.items()}
+
+    at = {name: torch.zeros_like(site.z) for name, site in sites.items()}
+    value, pullback, means = torch.func.vjp(shifted, at, has_aux=True)  # type: ignore[misc]
+    (slopes,) = pullback(torch.ones_like(value))
+    return (
+        {name: mean.detach() for name, mean in means.items()},
+        value.detach(),
+        {name: slope.detach() for name, slope in slopes.items()},
+    )
+
+
+def _constant(coefficient: Tensor | float) -> Tensor | float:
+    return coefficient.detach() if isinstance(coefficient, Tensor) else coefficient
