@@ -10,10 +10,11 @@ import torch
 from torch.nn.functional import linear, softplus
 
 from reparam import Bernoulli, Disarm, Normal, Pathwise, ScoreFunction, gradient_moments
+from reparam.engine.inputs import as_params
 from reparam.estimators import Estimator
-from reparam.measure import moments
+from reparam.measure.moments import begin
 from reparam.noise import draw, generator
-from reparam.program import Program, describe
+from reparam.program import Program
 
 DATA, PIXELS, HIDDEN, LATENT = 3, 6, 5, 2
 X = (draw("uniform", (DATA, PIXELS), generator("test", "layers")) < 0.4).float() + 0.1
@@ -54,11 +55,7 @@ def vae(params, sample):
 
 
 def found_layers(program: Program, params: dict[str, torch.Tensor], estimator: Estimator) -> list[str]:
-    specs = estimator.noise(describe(program, params))
-    noise = moments._Noise(specs, ("test", "layers"), torch.device("cpu"), torch.float32)
-    started = estimator.start(params, describe(program, params), generator("test"))
-    subject = moments._Subject(estimator, *started, None)
-    return [layer.weight for layer in moments._layers(subject, program, params, noise)]
+    return [layer.weight for layer in begin(estimator, program, params, ("test", "layers")).layers]
 
 
 def of_datum(program: Program, datum: int) -> Program:
@@ -195,6 +192,6 @@ def test_a_module_s_layers_are_seen_too() -> None:
         z = sample("z", Bernoulli(logits=torch.func.functional_call(module, params, (X,))))
         return (z - 0.3).square().sum(-1)
 
-    assert found_layers(program, moments.as_params(params), ScoreFunction()) == ["0.weight", "2.weight"]
+    assert found_layers(program, as_params(params), ScoreFunction()) == ["0.weight", "2.weight"]
     found = gradient_moments(program, params, "score_function", draws=100)
     assert all(found.variance[name].shape == entry.shape for name, entry in params.items())

@@ -12,9 +12,10 @@ import torch
 from scipy.stats import norm
 
 from reparam import Bernoulli, Disarm, Normal, Pathwise, ScoreFunction, gradient_moments
+from reparam.engine.gradient import prepare
 from reparam.errors import ReparamError
-from reparam.measure import moments
 from reparam.measure.problems import PROBLEMS
+from reparam.measure.subject import BLOCK
 from reparam.noise import draw_block
 
 FALSE_ALARM = 1e-6
@@ -89,8 +90,8 @@ def test_moments_are_those_of_the_named_draws() -> None:
     """Against estimates one by one from the same streams: every draw counts, and counts once."""
     draws = 300
     found = gradient_moments(bits, {"logits": LOGITS}, "score_function", draws=draws, seed=5, chunk=32)
-    specs = ScoreFunction().noise(moments.prepare(ScoreFunction(), bits, {"logits": LOGITS}))
-    blocks = [draw_block(specs, ("moments", 5, "draws", b), moments.BLOCK)["z"]["uniform"] for b in range(3)]
+    specs = ScoreFunction().noise(prepare(ScoreFunction(), bits, {"logits": LOGITS}))
+    blocks = [draw_block(specs, ("moments", 5, "draws", b), BLOCK)["z"]["uniform"] for b in range(3)]
     z = (LOGITS + torch.logit(torch.cat(blocks)[:draws, 0]) > 0).double()
     f = (z - TARGET).square().sum(-1, keepdim=True)
     estimates = f * (z - torch.sigmoid(LOGITS.double()))
@@ -174,10 +175,8 @@ def test_the_draw_that_is_not_finite_is_named() -> None:
     def program(params, sample):
         return (3.4 - sample("z", Normal(params["loc"], torch.ones(1)))).log().sum(-1)
 
-    specs = Pathwise().noise(moments.prepare(Pathwise(), program, params))
-    z = torch.cat(
-        [draw_block(specs, ("moments", 0, "draws", b), moments.BLOCK)["z"]["normal"] for b in range(20)]
-    )
+    specs = Pathwise().noise(prepare(Pathwise(), program, params))
+    z = torch.cat([draw_block(specs, ("moments", 0, "draws", b), BLOCK)["z"]["normal"] for b in range(20)])
     draw, _, entry, _ = (int(i) for i in (z > 3.4).nonzero()[0])
     assert draw > 100
     expected = f"draw {draw}: f is nan at plate entry ({entry},), and all samples are finite: z = ["

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,17 +12,15 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from reparam.engine import paths
-from reparam.engine.diagnosis import is_finite, lifted, not_finite
-from reparam.engine.gradient import Estimate, estimate_gradient, prepare
+from reparam.engine.gradient import prepare
 from reparam.engine.inputs import as_estimator, as_params, check_count, common_dtype
 from reparam.estimators import Estimator
 from reparam.measure.layers import Layer, trusted_layers, whole, with_own_biases
 from reparam.measure.running import Running, Sums, sums
-from reparam.noise import Noise, NoiseSpecs, draw_block, generator
+from reparam.measure.subject import VALUE, Blocks, Estimates, Subject, entries, pick
+from reparam.noise import Noise, NoiseSpecs, generator
 from reparam.program import Params, Program
 
-BLOCK = 128
-"""Draws whose noise comes from one stream; part of what makes a result what it is."""
 SETTLE = 200
 """Estimates that an estimator with running averages makes before it is measured."""
 PROBE = 8
@@ -35,10 +33,8 @@ INTERMEDIATES = 8
 """Numbers that f's evaluation keeps for each number of its noise, roughly."""
 TRACED_FROM = 8
 """Chunks from which tracing the estimate pays."""
-VALUE = ""
-"""The objective's reading, among the gradients by parameter: no parameter has this name."""
 
-Estimates = dict[str, Tensor]
+Step = Callable[[Noise, Estimates], Sums]
 
 
 @dataclass(frozen=True)
@@ -100,113 +96,118 @@ def gradient_moments(
     naming the draw, the plate entry and the first site that is not.
     """
     chosen, params = as_estimator(estimator), as_params(params)
-    counts = {"draws": (draws, 2), "seed": (seed, 0), "settle": (settle, 0)} | (
-        {} if chunk is None else {"chunk": (chunk, 1)}
-    )
-    for name, (count, least) in counts.items():
+    for name, count, least in (("draws", draws, 2), ("seed", seed, 0), ("settle", settle, 0)):
         check_count(name, count, least)
-    sites = prepare(chosen, objective, params)
-    device = next(iter(params.values())).device
-    specs = chosen.noise(sites)
-    noise = _Noise(specs, ("moments", seed), device, common_dtype(params))
-    start = chosen.start(params, sites, generator("moments", seed, "init"))
-    begun, remembered = tree_map(lambda leaf: leaf.to(device), start)
-    subject = _Subject(chosen, begun if tunables is None else dict(tunables), memory, signals)
-    if memory is None:
-        subject = subject.settled(objective, params, remembered, noise.chunks("settle", settle, 1))
-    random = any(specs.values())
-    layers = _layers(subject, objective, params, noise) if factorised and random else ()
-    program, free = with_own_biases(objective, params, layers)
-    first = _pick(next(noise.chunks("draws", 1, 1)), 0)
-    running = Running(_entries(subject.checked(program, free, first, 0)))
-    if random:
-        _accumulate(running, subject, program, free, noise, draws, chunk or _chunk(specs, free), compiled)
-    mean, variance = whole(layers, running.mean, 1), whole(layers, running.variance, 2)
-    return Moments(
-        {name: mean[name] for name in params},
-        {name: variance[name] for name in params},
-        mean[VALUE],
-        chosen.card.evaluations(chosen, sites),
-        draws,
-        subject.tunables,
-        subject.memory,
+    if chunk is not None:
+        check_count("chunk", chunk, 1)
+    sampler = begin(
+        chosen, objective, params, ("moments", seed), tunables, memory, signals, settle, chunk, factorised
     )
+    return sampler.take(draws, compiled)
+
+
+def begin(
+    estimator: Estimator,
+    program: Program,
+    params: Params,
+    axes: tuple[str | int, ...],
+    tunables: Mapping[str, Tensor] | None = None,
+    memory: Any = None,
+    signals: Mapping[str, Tensor] | None = None,
+    settle: int = SETTLE,
+    chunk: int | None = None,
+    factorised: bool = True,
+) -> Sampler:
+    """All of `gradient_moments` that comes before its draws, with noise from streams named by `axes`."""
+    sites = prepare(estimator, program, params)
+    some = next(iter(params.values()))
+    noise = Blocks(estimator.noise(sites), axes, some.device, common_dtype(params))
+    start = estimator.start(params, sites, generator(*axes, "init"))
+    begun, remembered = tree_map(lambda leaf: leaf.to(some.device), start)
+    held = begun if tunables is None else dict(tunables)
+    subject = Subject(
+        estimator, program, dict(params), held, remembered if memory is None else memory, signals
+    )
+    if memory is None:
+        subject = subject.settled(noise.chunks("settle", settle, 1))
+    layers = found_layers(subject, noise) if factorised and noise.any else ()
+    tapped, free = with_own_biases(program, params, layers)
+    size = chunk or _chunk(noise.specs, free)
+    tapped_subject = replace(subject, program=tapped, params=free)
+    evaluations = estimator.card.evaluations(estimator, sites)
+    return Sampler(subject, tapped_subject, layers, noise, size, evaluations)
 
 
 @dataclass(frozen=True)
-class _Noise:
-    """Blocks of noise by name, handed out in chunks of any size: the draws are the same for all sizes."""
+class Sampler:
+    """What is drawn from: a subject, and the same with a bias for each datum in its factorised layers."""
 
-    specs: NoiseSpecs
-    axes: tuple[str | int, ...]
-    device: torch.device
-    dtype: torch.dtype
+    subject: Subject
+    tapped: Subject
+    layers: tuple[Layer, ...]
+    noise: Blocks
+    size: int
+    """Draws computed at once."""
+    evaluations: int
 
-    def chunks(self, purpose: str, draws: int, size: int) -> Iterator[Noise]:
-        """The noise of `draws` draws, leaves [≤ size, …]."""
-        span = BLOCK * math.ceil(size / BLOCK)
-        for start in range(0, draws, span):
-            length = min(span, draws - start)
-            numbers = range(start // BLOCK, (start + length - 1) // BLOCK + 1)
-            blocks = [
-                draw_block(self.specs, (*self.axes, purpose, number), BLOCK, self.device, self.dtype)
-                for number in numbers
-            ]
-            drawn = tree_map(lambda *parts: torch.cat(parts), *blocks)
-            for first in range(0, length, size):
-                yield _pick(drawn, slice(first, min(first + size, length)))
-
-
-def _pick(noise: Noise, draws: int | slice) -> Noise:
-    picked: Noise = tree_map(lambda leaf: leaf[draws], noise)
-    return picked
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """The estimator that is measured, with what it holds."""
-
-    estimator: Estimator
-    tunables: dict[str, Tensor]
-    memory: Any
-    signals: Mapping[str, Tensor] | None
-
-    def one(self, program: Program, params: Params, noise: Noise) -> Estimate:
-        """The estimate of one draw."""
-        return estimate_gradient(
-            self.estimator, program, params, noise, self.tunables, self.memory, self.signals, tune=False
+    def take(self, draws: int, compiled: bool = False) -> Moments:
+        """The moments over the first `draws` draws."""
+        first = pick(next(self.noise.chunks("draws", 1, 1)), 0)
+        running = Running(entries(self.tapped.checked(first, 0)))
+        if self.noise.any:
+            ready: Step = self.step
+            if compiled or draws // self.size >= TRACED_FROM:
+                ready = self.ready(running.pivot, "compiled" if compiled else "traced")
+            self.add(running, draws, ready)
+        mean, variance = whole(self.layers, running.mean, 1), whole(self.layers, running.variance, 2)
+        subject = self.subject
+        return Moments(
+            {name: mean[name] for name in subject.params},
+            {name: variance[name] for name in subject.params},
+            mean[VALUE],
+            self.evaluations,
+            draws,
+            subject.tunables,
+            subject.memory,
         )
 
-    def many(self, program: Program, params: Params, noise: Noise) -> Estimates:
-        """Objective and gradient of every draw, [C, …]."""
-        with lifted():
-            return torch.vmap(lambda draw: _entries(self.one(program, params, draw)))(noise)
+    def step(self, noise: Noise, pivot: Estimates) -> Sums:
+        """The sums of one chunk's estimates about a pivot."""
+        return sums(self.tapped.many(noise), pivot)
 
-    def checked(self, program: Program, params: Params, noise: Noise, draw: int) -> Estimate:
-        """The estimate of one draw, the `draw`-th; ReparamError if it is not finite."""
-        with lifted():
-            found = self.one(program, params, noise)
-        if not is_finite(_entries(found)):
-            arguments = (self.estimator, program, params, noise, self.tunables, self.memory, self.signals)
-            raise not_finite(*arguments, draw)
-        return found
+    def ready(self, pivot: Estimates, path: paths.Path) -> Step:
+        """`step` traced, or compiled, for whole chunks."""
+        return paths.build(self.step, (next(self.noise.chunks("draws", self.size, self.size)), pivot), path)
 
-    def settled(self, program: Program, params: Params, memory: Any, draws: Iterator[Noise]) -> _Subject:
-        """With the memory that estimates one after another leave behind, if it keeps one."""
-        subject = replace(self, memory=memory)
-        for number, noise in enumerate(draws if tree_leaves(memory) else ()):
-            found = subject.checked(program, params, _pick(noise, 0), number)
-            subject = replace(subject, memory=found.memory)
-        return subject
+    def add(self, running: Running, draws: int, ready: Step) -> None:
+        """Add the first `draws` draws to running moments; whole chunks go through `ready`."""
+        with torch.no_grad():
+            for noise in self.noise.chunks("draws", draws, self.size):
+                count = len(tree_leaves(noise)[0])
+                found = (ready if count == self.size else self.step)(noise, running.pivot)
+                if not all(bool(squares.sum().isfinite()) for _, squares in found.values()):
+                    found = self._in_double(running, noise)
+                running.add(found, count)
+
+    def _in_double(self, running: Running, noise: Noise) -> Sums:
+        """The sums of a chunk whose squares overflow; ReparamError if one of its estimates is not finite."""
+        estimates = {name: found.double() for name, found in self.tapped.many(noise).items()}
+        for found in estimates.values():
+            bad = (~found.isfinite()).flatten(1).any(1).nonzero()
+            if len(bad):
+                draw = int(bad[0])
+                self.subject.checked(pick(noise, draw), running.count + draw)
+        return sums(estimates, running.pivot)
 
 
-def _entries(found: Estimate) -> Estimates:
-    return {VALUE: found.value, **found.gradient}
+def found_layers(subject: Subject, noise: Blocks) -> tuple[Layer, ...]:
+    """The layers to which the factorisation is found to apply."""
 
+    def estimates(program: Program, params: Params, draws: Noise) -> Estimates:
+        return replace(subject, program=program, params=dict(params)).many(draws)
 
-def _layers(subject: _Subject, program: Program, params: Params, noise: _Noise) -> tuple[Layer, ...]:
     draws, others = noise.chunks("probe", 2 * PROBE, PROBE)
-    return trusted_layers(program, params, noise.specs, draws, others, subject.many)
+    return trusted_layers(subject.program, subject.params, noise.specs, draws, others, estimates)
 
 
 def _chunk(specs: NoiseSpecs, params: Params) -> int:
@@ -216,47 +217,5 @@ def _chunk(specs: NoiseSpecs, params: Params) -> int:
         math.prod(spec.shape) * (spec.copies or 1) for roles in specs.values() for spec in roles.values()
     )
     room = max(CACHED, min(LEAST_CHUNK * gradient, LARGEST))
-    most = min(room // gradient, 2 * room // (INTERMEDIATES * noise), LARGEST_CHUNK)
+    most = min(room // gradient, 2 * room // (INTERMEDIATES * max(1, noise)), LARGEST_CHUNK)
     return int(2 ** max(0, most.bit_length() - 1))
-
-
-def _accumulate(
-    running: Running,
-    subject: _Subject,
-    program: Program,
-    params: Params,
-    noise: _Noise,
-    draws: int,
-    size: int,
-    compiled: bool,
-) -> None:
-    """Add all draws to the running moments, `size` at a time."""
-
-    def step(now: Noise, pivot: Estimates) -> Sums:
-        return sums(subject.many(program, params, now), pivot)
-
-    ready = None
-    with torch.no_grad():
-        for now in noise.chunks("draws", draws, size):
-            count = len(tree_leaves(now)[0])
-            if ready is None and (compiled or draws // size >= TRACED_FROM):
-                ready = paths.build(step, (now, running.pivot), "compiled" if compiled else "traced")
-            found = (ready if ready and count == size else step)(now, running.pivot)
-            if not _is_finite(found):
-                found = _in_double(running, subject, program, params, now)
-            running.add(found, count)
-
-
-def _is_finite(chunk: Sums) -> bool:
-    return all(bool(squares.sum().isfinite()) for _, squares in chunk.values())
-
-
-def _in_double(running: Running, subject: _Subject, program: Program, params: Params, noise: Noise) -> Sums:
-    """The sums of a chunk whose squares overflow; ReparamError if one of its estimates is not finite."""
-    estimates = {name: entries.double() for name, entries in subject.many(program, params, noise).items()}
-    for entries in estimates.values():
-        bad = (~entries.isfinite()).flatten(1).any(1).nonzero()
-        if len(bad):
-            first = int(bad[0])
-            subject.checked(program, params, _pick(noise, first), running.count + first)
-    return sums(estimates, running.pivot)
