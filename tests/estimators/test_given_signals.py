@@ -1,4 +1,7 @@
-"""Learning signals that are given, as in reinforcement learning: who takes them, and what they lead to."""
+"""Learning signals that are given, as in reinforcement learning, and what they lead to.
+
+Who takes them is part of the contract (`reparam.measure.contract.signals`).
+"""
 
 from __future__ import annotations
 
@@ -10,60 +13,14 @@ from scipy.stats import norm
 
 from reparam import estimators
 from reparam.distributions import Bernoulli, Categorical
-from reparam.engine.gradient import Runner, estimate_gradient
+from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
-from reparam.measure.oracle_checks import admitted
-from reparam.measure.problems import PROBLEMS
 from reparam.noise import draw_block, generator
-from reparam.program import Params, describe, follow
+from reparam.program import Params, describe
 
-CASES = [
-    pytest.param(name, options, id=f"{name}-{'-'.join(map(str, options.values()))}")
-    for name in estimators.names()
-    for options in estimators.get(name).card.settings
-]
 DRAWS = 40_000
 FALSE_ALARM = 1e-6
 """Of one test of all coordinates, for a right estimator."""
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_the_card_says_who_takes_given_signals(name: str, options: dict[str, Any]) -> None:
-    """The values of f, given as signals, make the same estimate; other signals make another."""
-    estimator = estimators.make(name, options)
-    problem = PROBLEMS[next(iter(admitted(estimator)))]
-    sites = describe(problem.program, problem.params)
-    block = draw_block(estimator.noise(sites), ("given", name), 1)
-    noise = {site: {role: n[0] for role, n in roles.items()} for site, roles in block.items()}
-    tunables, memory = estimator.start(problem.params, sites, generator("given", "init"))
-
-    def gradient(signals: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
-        return estimate_gradient(
-            estimator, problem.program, problem.params, noise, tunables, memory, signals
-        ).gradient
-
-    if not estimator.card.given_signal:
-        some = {next(iter(sites)): torch.ones(2)}
-        with pytest.raises(ReparamError, match=f"{name} .*learning signals cannot be given to it") as caught:
-            gradient(some)
-        assert "\n" not in str(caught.value)
-        return
-    samples = getattr(estimator, "samples", 1)
-    roles = {site: law.law.noise() for site, law in sites.items()}
-    traces = [
-        Runner(problem.program)(
-            problem.params,
-            follow({site: {role: noise[site][role][k] for role in roles[site]} for site in sites}),
-        )
-        for k in range(samples)
-    ]
-    values = torch.stack([trace.value for trace in traces])
-    if samples == 1:
-        values = values[0]
-    own = gradient(None)
-    torch.testing.assert_close(gradient({name: values for name in sites}), own)
-    changed = gradient({name: 3 * values**2 for name in sites})
-    assert any(not torch.allclose(changed[name], own[name]) for name in own)
 
 
 # A Markov decision process of two steps: two states, three actions, everything about it a table.

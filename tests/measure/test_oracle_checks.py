@@ -1,47 +1,50 @@
-"""The gate before training refuses a biased estimator and passes a right one."""
+"""The gate before training passes right estimators with their numbers, and stops at the first broken promise."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import json
 
 import pytest
 
 from reparam import estimators
 from reparam.errors import ReparamError
-from reparam.estimators.base import Estimator
-from reparam.measure import oracle_checks
+from reparam.estimators.exact import Exact
+from reparam.measure import contract, oracle_checks
+from reparam.measure.contract.moments import BOUND
 
 
 def test_a_right_estimator_passes_with_its_numbers() -> None:
-    (found, *_) = oracle_checks.run(["exact"], draws=100)
-    assert found["estimator"] == "exact" and found["draws"] == 1
-    assert 0 <= found["deviation"] <= 1
+    rows = oracle_checks.run(["pathwise"])
+    assert json.loads(json.dumps(rows)) == rows
+    assert {row["check"] for row in rows} >= {"card", "derivative", "evaluations", "plate", "mean", "value"}
+    means = [row for row in rows if row["check"] == "mean"]
+    assert {row["problem"] for row in means} >= {"normal_one_layer", "normal_two_layers", "normal_shared"}
+    for row in means:
+        assert row["estimator"] == "pathwise" and row["passed"] and row["detail"] == ""
+        assert 0 < row["z"] < BOUND and 10_000 <= row["draws"] <= 100_000 and row["tests"] > 5
+        assert row["power"] > 0.85
 
 
-@pytest.mark.parametrize("name", ["pathwise", "score_function"])
-def test_a_biased_estimator_stops_the_run(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """An estimate that is a tenth too large is off on some problem at 2,000 draws."""
-    original = estimators.make
-
-    @dataclass(frozen=True)
-    class Biased(Estimator):
-        right: Estimator
-
-        @property
-        def card(self):
-            return self.right.card
-
-        def noise(self, sites):
-            return self.right.noise(sites)
-
-        def init(self, sites, generator):
-            return self.right.init(sites, generator)
-
+def test_a_broken_promise_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Larger(Exact):
         def estimate(self, *arguments):
-            terms = self.right.estimate(*arguments)
-            return terms._replace(coefficients=tuple(1.1 * c for c in terms.coefficients))
+            terms = super().estimate(*arguments)
+            return terms._replace(coefficients=(1.01,))
 
-    monkeypatch.setattr(estimators, "make", lambda *given: Biased(original(*given)))
-    with pytest.raises(ReparamError, match=f"{name} .* is off its exact gradient"):
-        oracle_checks.run([name], draws=2_000)
+    monkeypatch.setattr(estimators, "get", lambda name: Larger)
+    with pytest.raises(
+        ReparamError, match=r"exact\(\) on bits_one_layer, mean: .* off the exact one"
+    ) as caught:
+        oracle_checks.run(["exact"])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_estimator_without_a_problem_does_not_pass_for_want_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(contract, "cases", lambda kind: [])
+    with pytest.raises(ReparamError, match="nothing that it promises can be tested"):
+        oracle_checks.run(["pathwise"])
 
 
 def test_a_name_without_checks_does_not_pass_for_want_of_them() -> None:

@@ -181,9 +181,9 @@ MUTANTS = [
     ),
     Mutant(
         "measure/oracle_checks.py",
-        'if not found["deviation"] <= 1:',
+        "if not finding.passed:",
         "if False:",
-        "measure/test_oracle_checks.py -k biased",
+        "measure/test_oracle_checks.py -k broken",
     ),
     Mutant("cells/train.py", '"measure", name)', '"measure", name, step)', "cells/test_train.py -k share"),
     Mutant(

@@ -34,7 +34,7 @@ class Exact(Estimator):
         formula="Σ_z ∇[q(z) f(z)]",
         when="Whenever the states are few (a label, a handful of bits): it has no variance. The cost doubles with "
         "every further bit.",
-        paper="Definition of the expectation",
+        paper="Jang et al. 2017 (arXiv:1611.01144), Table 2, as marginalising the label",
         unbiased=True,
         needs_derivative=False,
         requires=FINITE_SUPPORT,

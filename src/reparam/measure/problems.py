@@ -20,6 +20,8 @@ class Problem(NamedTuple):
 
     program: Program
     params: dict[str, Tensor]
+    own: tuple[str, ...] = ()
+    """Parameters with an entry per datum on their first axis."""
     log_weight: bool = False
     """Whether the value is log p − log q with q the density of the sites: what `bound` and `wake` are made for."""
 
@@ -148,12 +150,13 @@ def normal_above_bits(params: Params, sample: Sample) -> Tensor:
 
 
 def bits_log_weight(params: Params, sample: Sample) -> Tensor:
-    """Two data, two bits; parameters of the model (prior, decoder) and of the guide."""
+    """Two data, two bits; parameters of the model (prior, decoder) and of the guide, which comes with its datum."""
+    x = params["decoder"].new_tensor([0.5, -1.0])
     q = Bernoulli(logits=params["guide"])
-    z = sample("z", q)
+    z = sample("z", q, context=x.unsqueeze(-1))
     prior = Bernoulli(logits=params["prior"].expand_as(z))
-    x = Normal((z * params["decoder"]).sum(-1), params["decoder"].new_ones(2), event_dims=0)
-    return prior.log_prob(z) + x.log_prob(params["decoder"].new_tensor([0.5, -1.0])) - q.log_prob(z)
+    decoded = Normal((z * params["decoder"]).sum(-1), torch.ones_like(x), event_dims=0)
+    return prior.log_prob(z) + decoded.log_prob(x) - q.log_prob(z)
 
 
 def bits_two_layer_log_weight(params: Params, sample: Sample) -> Tensor:
@@ -187,7 +190,9 @@ def normal_log_weight(params: Params, sample: Sample) -> Tensor:
 _weighted = partial(Problem, log_weight=True)
 PROBLEMS = {
     "bits_one_layer": Problem(
-        bits_one_layer, _params(logits=[[-0.2, 0.8, 0.3], [-1.0, 0.5, 1.2]], weights=[1.1, -0.7, 0.6])
+        bits_one_layer,
+        _params(logits=[[-0.2, 0.8, 0.3], [-1.0, 0.5, 1.2]], weights=[1.1, -0.7, 0.6]),
+        own=("logits",),
     ),
     "bits_two_layers": Problem(
         bits_two_layers,
@@ -197,9 +202,12 @@ PROBLEMS = {
             link=[-1.5, -0.3],
             weights=[0.3, -0.3],
         ),
+        own=("top", "low"),
     ),
     "bits_shared": Problem(
-        bits_shared, _params(shared=[1.2, 1.5], local=[[-0.4], [-1.1], [1.5]], targets=[1.5, -1.5, -1.5])
+        bits_shared,
+        _params(shared=[1.2, 1.5], local=[[-0.4], [-1.1], [1.5]], targets=[1.5, -1.5, -1.5]),
+        own=("local",),
     ),
     "bits_in_context": Problem(
         bits_in_context, _params(logits=[0.4], inputs=[[-0.3], [0.3]], link=[0.6, 0.9], weights=[-0.4, 0.3])
@@ -210,6 +218,7 @@ PROBLEMS = {
             logits=[[[-0.2, 0.8, 0.3], [1.0, -0.5, 0.2]], [[0.4, -1.1, 0.1], [0.0, 0.6, -0.7]]],
             weights=[[1.1, -0.7, 0.6], [-0.4, 1.3, 0.2]],
         ),
+        own=("logits",),
     ),
     "one_hot_two_layers": Problem(
         one_hot_two_layers,
@@ -219,6 +228,7 @@ PROBLEMS = {
             link=[[-0.3, -1.2, -1.4], [-0.4, 0.3, 0.5], [1.4, -1.4, -0.9]],
             weights=[-1.3, -1.4, -0.3],
         ),
+        own=("top", "low"),
     ),
     "index_one_layer": Problem(
         index_one_layer,
@@ -226,6 +236,7 @@ PROBLEMS = {
             logits=[[[-0.2, 0.8, 0.3], [1.0, -0.5, 0.2]], [[0.4, -1.1, 0.1], [0.0, 0.6, -0.7]]],
             weights=[[1.1, -0.7, 0.6], [-0.4, 1.3, 0.2]],
         ),
+        own=("logits",),
     ),
     "index_two_layers": Problem(
         index_two_layers,
@@ -234,40 +245,51 @@ PROBLEMS = {
             link=[[1.2, -0.3], [-0.8, 0.9], [0.3, 1.0]],
             weights=[1.6, -0.8, 0.6],
         ),
+        own=("top",),
     ),
     "normal_one_layer": Problem(
         normal_one_layer,
         _params(loc=[[-0.4, -0.7], [-1.4, 1.0]], log_scale=[[0.3, -0.8], [0.3, -1.1]], weights=[0.4, -0.3]),
+        own=("loc", "log_scale"),
     ),
     "normal_two_layers": Problem(
-        normal_two_layers, _params(top=[[1.3], [0.3]], low=[[-1.1], [0.6]], link=[0.7])
+        normal_two_layers, _params(top=[[1.3], [0.3]], low=[[-1.1], [0.6]], link=[0.7]), own=("top", "low")
     ),
     "normal_shared": Problem(
-        normal_shared, _params(shared=[0.4], local=[[-0.3], [1.1], [-1.4]], targets=[0.3, 1.3, 1.1])
+        normal_shared,
+        _params(shared=[0.4], local=[[-0.3], [1.1], [-1.4]], targets=[0.3, 1.3, 1.1]),
+        own=("local",),
     ),
     "bits_above_normal": Problem(
-        bits_above_normal, _params(top=[[-0.2, 0.8], [0.3, -1.0]], link=[0.9, -0.7], low=[[0.2], [-0.4]])
+        bits_above_normal,
+        _params(top=[[-0.2, 0.8], [0.3, -1.0]], link=[0.9, -0.7], low=[[0.2], [-0.4]]),
+        own=("top", "low"),
     ),
     "normal_above_bits": Problem(
         normal_above_bits,
         _params(top=[[-1.4], [-0.3]], low=[[-1.0, -0.7], [1.5, 0.3]], link=[1.5, -0.7], weights=[-1.4, -1.5]),
+        own=("top", "low"),
     ),
     "bits_log_weight": _weighted(
-        bits_log_weight, _params(guide=[[0.3, -0.5], [1.4, 1.4]], prior=[0.4, -1.0], decoder=[-0.9, 0.5])
+        bits_log_weight,
+        _params(guide=[[0.3, -0.5], [1.4, 1.4]], prior=[0.4, -1.0], decoder=[-0.9, 0.5]),
+        own=("guide",),
     ),
     "bits_two_layer_log_weight": _weighted(
         bits_two_layer_log_weight,
         _params(
             guide_top=[[0.9], [0.3]], guide_low=[[0.9], [1.2]], guide_link=[1.3], prior=[0.5], decoder=[-1.3]
         ),
+        own=("guide_top", "guide_low"),
     ),
     "one_hot_log_weight": _weighted(
         one_hot_log_weight,
         _params(
             guide=[[0.3, -0.5, 1.4], [1.4, 0.4, -1.0]], prior=[-0.9, 0.5, 0.3], decoder=[-1.4, 0.6, -0.3]
         ),
+        own=("guide",),
     ),
     "normal_log_weight": _weighted(
-        normal_log_weight, _params(guide=[[1.2], [0.9]], prior=[-0.4], decoder=[-0.4])
+        normal_log_weight, _params(guide=[[1.2], [0.9]], prior=[-0.4], decoder=[-0.4]), own=("guide",)
     ),
 }
