@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -106,14 +106,14 @@ def summarise(name: str) -> Summary:
     """The summary of the estimator called `name`; ReparamError with the nearest name when there is none."""
     kind = registry.get(name)
     known = laws()
-    fitting = tuple(law for law, example in known.items() if kind.card.requires.holds(example))
+    fitting = _fitting(kind.card, known)
     example = next((law for law in (*PLAIN_LAWS, *fitting) if law in fitting), "")
     return Summary(
         name=name,
         class_name=kind.__name__,
         own=kind.__module__.startswith("reparam."),
         card=kind.card,
-        promises=tuple(_promises(kind, fitting, len(fitting) == len(known))),
+        promises=tuple(_promises(kind, known)),
         laws=fitting,
         any_law=len(fitting) == len(known),
         evaluations=(_evaluations(kind, known.get(example), 1), _evaluations(kind, known.get(example), 2)),
@@ -122,15 +122,23 @@ def summarise(name: str) -> Summary:
     )
 
 
-def _promises(kind: type[Estimator], fitting: Sequence[str], any_law: bool) -> Iterator[tuple[str, str]]:
-    laws = "any" if any_law else ", ".join(fitting) or "none of this package"
+def _fitting(card: Card, known: Mapping[str, Law]) -> tuple[str, ...]:
+    return tuple(law for law, example in known.items() if card.requires.holds(example))
+
+
+def _promises(kind: type[Estimator], known: Mapping[str, Law]) -> Iterator[tuple[str, str]]:
+    def laws(card: Card) -> str:
+        fitting = _fitting(card, known)
+        names = "any" if len(fitting) == len(known) else ", ".join(fitting) or "none of this package"
+        return f"{names} (it needs {card.requires.words})"
+
     yield "estimates", _by_option(kind, lambda card: f"the gradient of {OBJECTIVES[card.objective]}")
     yield "unbiased", _by_option(kind, lambda card: "yes" if card.unbiased else "no")
     yield (
         "needs ∂f",
         _by_option(kind, lambda card: "yes" if card.needs_derivative else "no, values of f are enough"),
     )
-    yield "laws", _by_option(kind, lambda card: f"{laws} (it needs {card.requires.words})")
+    yield "laws", _by_option(kind, laws)
     yield (
         "given signals",
         _by_option(kind, lambda card: "taken in place of values of f" if card.given_signal else "refused"),
@@ -203,7 +211,9 @@ def _options(kind: type[Estimator]) -> Iterator[Option]:
 
 
 def _plain(value: Any) -> str:
-    """An option's value as people write it: {top: {name: exact}} becomes {top: exact}."""
+    """An option's value in short: numbers to four digits, and {top: {name: exact}} as {top: exact}."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if not isinstance(value, Mapping):
         return str(value)
     if list(value) == ["name"]:
