@@ -21,8 +21,9 @@ the cards (`make docs`).
 
 *unbiased*: its mean is the exact gradient, whatever the options. *∂f*: it needs the derivative of f with respect to a
 sample. *f*: evaluations of f per estimate, for one site and for two, at the defaults and with three entries per site.
-*trains*: parameters of its own. In the formulas z is a sample of q, f the value of the program, ∇ the gradient with
-respect to the parameters of q and, where f depends on them directly, of f; a formula is for one site.
+*trains*: parameters of its own. The formulas are estimates for the parameters of q, with one site: z is a sample, f the
+value of the program, ∂f its derivative in z, θ logits, τ a temperature, K samples. Parameters that f itself depends on
+have ∇ f(z) on top of them.
 """
 
 

@@ -43,11 +43,12 @@ class Arm(Estimator):
     """
 
     samples: int = 2
+    """K, even: the samples of K/2 antithetic pairs, whose estimates are averaged."""
     card = Card(
         title="ARM (augment-REINFORCE-merge)",
         what="Runs f at bits made of uniforms u and at their antithetic twins made of 1 − u, and weighs the difference "
         "with u − ½.",
-        formula="(f(1[u > σ(−θ)]) − f(1[u < σ(θ)])) (u − ½),  u uniform; θ the logits",
+        formula="[f(1[u > σ(−θ)]) − f(1[u < σ(θ)])] (u − ½) ∇ θ,  u uniform",
         when="For bits, as a reference: disarm costs the same and its variance is never larger.",
         paper="Yin & Zhou 2019 (arXiv:1807.11143)",
         unbiased=True,
@@ -108,12 +109,13 @@ class Disarm(Estimator):
     """
 
     samples: int = 2
+    """K ≥ 2, the antithetic samples."""
     card = Card(
         title="DisARM (U2G), K-sample form ARMS",
         what="Runs f at antithetic bits and weighs the differences with the bits alone, the uniforms that made them "
         "averaged out.",
-        formula="1/(K−1) Σ_k f(z_k) (z_k − z̄) / (1 − ρ),  z_k antithetic bits with correlation ρ;  "
-        "K = 2: ½ (f(z) − f(z̃)) (z − z̃) σ(|θ|)",
+        formula="1/(K−1) Σ_k f(z_k) (z_k − z̄) / (1 − ρ) ∇ θ,  z_k ~ q with correlation ρ and mean z̄;  "
+        "K = 2: ½ [f(z₁) − f(z₂)] (z₁ − z₂) σ(|θ|) ∇ θ",
         when="The first choice for bits when only values of f are wanted: K runs of f, nothing to tune.",
         paper="Dong et al. 2020 (arXiv:2006.10680); Dimitriev & Zhou 2021, ARMS, for K > 2",
         unbiased=True,

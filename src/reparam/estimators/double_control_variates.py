@@ -42,12 +42,13 @@ class DoubleControlVariates(Estimator):
     """
 
     samples: int = 2
+    """K ≥ 2, the samples that are each other's baseline."""
     card = Card(
         title="Double control variates",
         what="Leave-one-out REINFORCE in which every value of f, that of the sample and those of its baseline, is "
         "corrected by a linear function whose slope is ∂f at the other samples.",
-        formula="1/K Σ_k [(h_k − 1/(K−1) Σ_{j≠k} h_j) ∇ log q(z_k) − α ∇(ḡ_{−k}·μ)],  "
-        "h_k = f(z_k) + α ḡ_{−k}·(z_k − μ),  ḡ_{−k} = 1/(K−1) Σ_{j≠k} ∂f/∂z_j",
+        formula="1/K Σ_k [(h_k − 1/(K−1) Σ_{j≠k} h_j) ∇ log q(z_k) − α g_k·∇ μ],  "
+        "h_k = f(z_k) + α g_k·(z_k − μ),  g_k = 1/(K−1) Σ_{j≠k} ∂f(z_j),  μ = E[z]",
         when="For discrete samples and an f with useful derivatives between them: K values and K gradients of f, one "
         "number to train.",
         paper="Titsias & Shi 2022 (arXiv:2111.05300)",

@@ -33,7 +33,7 @@ class Concrete(PathEstimator):
         "mass of Bernoulli or OneHotCategorical in f is here the discrete one, extended to the relaxed sample (as Jang "
         "et al. do). For Maddison's bound, which has the densities of the relaxed variables, write the program with "
         "relaxed laws (law.relax(τ), LogitRelaxedBernoulli, ExpRelaxedCategorical) and use pathwise.",
-        formula="∇ f(z),  z = σ((θ + L)/τ) for bits, softmax((θ + G)/τ) for one-hot vectors;  L logistic, G Gumbel",
+        formula="∇ f(s),  s = σ((θ + L)/τ) for bits, softmax((θ + G)/τ) for one-hot vectors,  L logistic, G Gumbel",
         when="When f is smooth between the corners and some bias is acceptable: one evaluation and little variance. "
         "Evaluate the model on discrete samples.",
         paper="Maddison et al. 2017 (arXiv:1611.00712)",
@@ -75,7 +75,7 @@ class GumbelSoftmax(Annealed):
         "later sites see values between the corners. The temperature is fixed or annealed. A log mass of "
         "Bernoulli or OneHotCategorical in f is the discrete one, extended to the relaxed sample, so a bound written "
         "with it is no bound; for relaxed densities see concrete.",
-        formula="∇ f(z),  z = σ((θ + L)/τ) for bits, softmax((θ + G)/τ) for one-hot vectors;  L logistic, G Gumbel",
+        formula="∇ f(s),  s = σ((θ + L)/τ) for bits, softmax((θ + G)/τ) for one-hot vectors,  L logistic, G Gumbel",
         when="When f is smooth between the corners and some bias is acceptable: one evaluation and little variance. "
         "Evaluate the model on discrete samples.",
         paper="Jang et al. 2017 (arXiv:1611.01144)",
@@ -123,7 +123,7 @@ class STGumbelSoftmax(GumbelSoftmax):
         title="Straight-through Gumbel-Softmax",
         what="Evaluates f at the hard sample and differentiates as if the sample were the softened one of the same "
         "noise. f and later sites see discrete values only; the temperature is fixed or annealed.",
-        formula="f'(z) ∇ soften(g, τ),  g = θ + noise,  z = discretize(g)",
+        formula="∂f(z) ∇ s,  s = soften(g, τ), z = discretize(g),  g = θ + noise",
         when="When f must see discrete values and some bias is acceptable. gumbel_rao has the same mean and less "
         "variance at the same number of evaluations; reinmax is exact to second order.",
         paper="Jang et al. 2017 (arXiv:1611.01144)",
@@ -156,7 +156,7 @@ class GumbelRao(PathEstimator):
         title="Gumbel-Rao (Rao-Blackwellised straight-through Gumbel-Softmax)",
         what="Straight-through Gumbel-Softmax whose derivative is averaged over draws of the noise given the hard "
         "sample: the same mean, no larger variance, and no further evaluation of f.",
-        formula="f'(z) (1/K) Σ_k ∇ soften(θ + G_k, τ),  G_k ~ p(G | z)",
+        formula="∂f(z) 1/M Σ_m ∇ soften(g_m, τ),  z ~ q,  g_m ~ p(g | z),  g = θ + noise",
         when="In place of st_gumbel_softmax, most of all at low temperatures, where that one is noisy.",
         paper="Paulus et al. 2021 (arXiv:2010.04838)",
         unbiased=False,

@@ -50,12 +50,14 @@ class MeasureValued(Estimator):
     """
 
     samples: int = 1
+    """Independent samples per estimate, averaged."""
     coupled: bool = True
+    """Whether the two sides of a difference share their noise, which lowers the variance; else they are independent."""
     card = Card(
         title="Measure-valued (weak derivative)",
         what="Writes the derivative of a Normal density as the difference of two densities and runs f at a sample of "
         "each, one dimension at a time.",
-        formula="∂_μ = (f(μ + σ r) − f(μ − σ r)) / (σ √(2π)),  ∂_σ = (f(μ + σ m) − f(μ + σ n)) / σ,  r Weibull, "
+        formula="[f(μ + σ r) − f(μ − σ r)] / (σ √(2π)) ∇ μ + [f(μ + σ m) − f(μ + σ n)] / σ ∇ σ,  r Weibull, "
         "m double-sided Maxwell, n normal",
         when="For few Normal dimensions and an f that cannot be differentiated or changes fast. It costs three "
         "runs of f per dimension.",

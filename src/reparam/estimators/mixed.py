@@ -39,10 +39,10 @@ class Mixed(Estimator):
     sites: Mapping[str, Any] = field(default_factory=dict)
     """Site → an estimator, or {name: …, option: …}; every sample site of the program needs one."""
     card = Card(
-        title="Mixed",
+        title="An estimator for each site",
         what="Gives every sample site an estimator of its own, each of them seeing the sites after its own as "
         "part of f.",
-        formula="∇ E_{z₁}[ E_{z₂|z₁}[f] ], the outer gradient by one estimator and the inner by another",
+        formula="∇ E_{z₁}[E_{z₂|z₁}[f]],  the outer gradient by one estimator, the inner by another",
         when="For programs with sites of different kinds: a label that can be enumerated above a Gaussian code, bits "
         "above Gaussians.",
         paper="Schulman et al. 2015 (arXiv:1506.05254), stochastic computation graphs",

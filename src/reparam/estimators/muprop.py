@@ -33,22 +33,22 @@ from reparam.program import Params
 @register("muprop")
 @dataclass(frozen=True)
 class MuProp(Estimator):
-    """[f(x) − f(x̄) − dᵀ(x − x̄)] ∇ log q(x) + dᵀ ∇ μ per site (Gu et al. 2016, arXiv:1511.05176).
+    """[f(z) − f(z̄) − d·(z − z̄)] ∇ log q(z) + d·∇ μ per site (Gu et al. 2016, arXiv:1511.05176).
 
-    One pass sets every site to its mean, given the means of the sites before it: x̄. d is the derivative of f(x̄) with
-    respect to the site's x̄, through the means of all later sites, too. μ, the mean of the site's law, is taken at the
+    One pass sets every site to its mean, given the means of the sites before it: z̄. d is the derivative of f(z̄) with
+    respect to the site's z̄, through the means of all later sites, too. μ, the mean of the site's law, is taken at the
     *samples* of the sites before it: that is the mean of what is subtracted, and with μ at their means several layers
-    would be biased. x̄, f(x̄) and d are constants: the mean-field pass has stopped parameters.
+    would be biased. z̄, f(z̄) and d are constants: the mean-field pass has stopped parameters.
     """
 
     simple: bool = False
-    """Leave the derivative out: [f(x) − f(x̄)] ∇ log q(x) (Tucker et al. 2017, SimpleMuProp)."""
+    """Whether the derivative is left out: [f(z) − f(z̄)] ∇ log q(z) (Tucker et al. 2017, SimpleMuProp)."""
     centre: bool = False
     """Whether a running mean of what is left of the signal is subtracted, per site."""
     decay: float = 0.9
     """How much of the running mean is kept at each estimate."""
     scaled: bool = False
-    """Whether f(x̄) and dᵀ(x − x̄) have coefficients η = 2σ(η̃), first 1, per site, that descend on the squared signal
+    """Whether f(z̄) and d·(z − z̄) have coefficients η = 2σ(η̃), first 1, per site, that descend on the squared signal
     (Tucker et al. 2017)."""
     baseline_units: int = 0
     """The tanh units of a network on a site's context that is subtracted and descends on the squared signal; 0 for
@@ -59,7 +59,7 @@ class MuProp(Estimator):
         title="MuProp",
         what="Subtracts from f its first-order expansion about the mean-field pass, in which every sample is replaced "
         "by its mean, and adds the expansion's gradient back in closed form.",
-        formula="[f(x) − f(x̄) − dᵀ(x − x̄)] ∇ log q(x) + dᵀ ∇ μ,  x̄ = μ = E[x],  d = ∂f(x̄)/∂x̄, x̄ and d held constant",
+        formula="[f(z) − f(z̄) − d·(z − z̄)] ∇ log q(z) + d·∇ μ,  z̄ = μ = E[z], d = ∂f(z̄), z̄ and d constant",
         when="For bits and one-hot vectors where f is nearly linear between them. One more evaluation of f for any "
         "number of layers; REBAR often has less variance, at an evaluation per layer.",
         paper="Gu et al. 2016 (arXiv:1511.05176); Tucker et al. 2017 (arXiv:1703.07370) for simple and scaled",
@@ -109,7 +109,7 @@ class MuProp(Estimator):
             slopes = {name: torch.zeros_like(slope) for name, slope in slopes.items()}
 
         def one(draw: Noise) -> Any:
-            """f, and by site log q, dᵀ(x − x̄), dᵀ μ and the baseline, each on the site's plate."""
+            """f, and by site log q, d·(z − z̄), d·μ and the baseline, each on the site's plate."""
             trace = hard_run(run, params, draw)
             log_q, linear, means, baselines = {}, {}, {}, {}
             for name, site in trace.latent.items():
@@ -142,7 +142,7 @@ class MuProp(Estimator):
         )
 
     def _scales(self, name: str, tunables: Mapping[str, Tensor]) -> tuple[Tensor | float, Tensor | float]:
-        """The coefficients of f(x̄) and of dᵀ(x − x̄)."""
+        """The coefficients of f(z̄) and of d·(z − z̄)."""
         if not self.scaled:
             return 1.0, 1.0
         by_value = 2 * tunables[f"eta.{name}.value"].sigmoid()
@@ -162,7 +162,7 @@ class MuProp(Estimator):
 
 
 def _mean_field(run: Run, params: Params) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-    """x̄ by site, f(x̄), and the derivative of Σ_plate f(x̄) with respect to each x̄; constants all."""
+    """z̄ by site, f(z̄), and the derivative of Σ_plate f(z̄) with respect to each z̄; constants all."""
     stopped = {name: p.detach() for name, p in params.items()}
     sites = run.sites(stopped, lambda name, law: law.mean)
 

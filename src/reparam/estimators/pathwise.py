@@ -22,7 +22,7 @@ class Pathwise(PathEstimator):
         title="Pathwise (reparameterization)",
         what="Writes the sample as a function of noise without parameters, z = g(ε; φ), and differentiates f "
         "through it.",
-        formula="∇_φ f(g(ε; φ)),  ε ~ p(ε)",
+        formula="∇ f(z),  z = g(ε; φ),  ε ~ p(ε)",
         when="The first choice for laws with a differentiable path and an f that is smooth in z. It loses to the score "
         "function where f changes quickly on the scale of q, and is wrong where f has jumps.",
         paper="Kingma & Welling 2014 (arXiv:1312.6114), Eq. 5–7; Rezende et al. 2014 (arXiv:1401.4082)",

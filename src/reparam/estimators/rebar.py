@@ -37,35 +37,35 @@ Relaxation = Literal["concrete", "muprop"]
 Tuned = Literal["none", "site", "tensor"]
 Tunables = Mapping[str, Tensor]
 CONDITIONAL = "conditional."
-"""What the roles of the noise of z̃ begin with, where it has noise of its own."""
+"""What the roles of the noise of s̃ begin with, where it has noise of its own."""
 
 
 @register("rebar")
 @dataclass(frozen=True)
 class Rebar(Estimator):
-    """[f(b) − η f(z̃)] ∇ log q(b) + η ∇ f(z) − η ∇ f(z̃) per discrete site (Tucker et al. 2017, arXiv:1703.07370).
+    """[f(z) − η f(s̃)] ∇ log q(z) + η ∇ f(s) − η ∇ f(s̃) per discrete site (Tucker et al. 2017, arXiv:1703.07370).
 
-    z is the relaxation of the perturbed logits g that b comes from, z̃ that of g drawn again given b. The control
+    s is the relaxation of the perturbed logits g that z comes from, s̃ that of g drawn again given z. The control
     variate of a site relaxes all later sites, too, each by its own noise, and leaves the earlier ones hard; its
-    parameters are stopped except in the site's own law, where they act through z and z̃. Sites with a differentiable
+    parameters are stopped except in the site's own law, where they act through s and s̃. Sites with a differentiable
     path (a Normal code) follow it.
     """
 
     temperature: float = 0.5
-    """λ, at first when it is tuned."""
+    """τ, at first when it is tuned."""
     eta: float = 1.0
     """η, the weight of the control variate; at first when it is tuned."""
     relaxation: Relaxation = "concrete"
-    """`concrete`: soften(g, λ). `muprop`: soften(g + θ λ²/(λ+1), λ) for logits θ, the mean-field value as λ → ∞ (Tucker
+    """`concrete`: soften(g, τ). `muprop`: soften(g + θ τ²/(τ+1), τ) for logits θ, the mean-field value as τ → ∞ (Tucker
     et al. 2017)."""
     coupled: bool = True
-    """Whether z̃ comes from the noise for which it equals z (in value, not in derivative), so that one evaluation serves
+    """Whether s̃ comes from the noise for which it equals s (in value, not in derivative), so that one evaluation serves
     both; else it has noise of its own, at a second evaluation."""
     tuned: Tuned = "none"
-    """What descends on the squared norm of the estimate. `tensor`: one λ, and one η = 2σ(η̃) in (0, 2) per parameter
-    tensor (Tucker et al. 2017). `site`: one λ and one unconstrained η per site (Grathwohl et al. 2018)."""
+    """What descends on the squared norm of the estimate. `tensor`: one τ, and one η = 2σ(η̃) in (0, 2) per parameter
+    tensor (Tucker et al. 2017). `site`: one τ and one unconstrained η per site (Grathwohl et al. 2018)."""
     baseline_units: int = 0
-    """The tanh units of a network on a site's context that is subtracted from f(b) and trained on the same objective
+    """The tanh units of a network on a site's context that is subtracted from f(z) and trained on the same objective
     (Tucker et al. 2017 take 100); 0 for none."""
     samples: int = 1
     """Draws whose estimates are averaged."""
@@ -73,9 +73,9 @@ class Rebar(Estimator):
         title="REBAR",
         what="Subtracts from the score function what it would say of the relaxed objective, and adds that back by the "
         "pathwise gradient of the relaxation, once free and once given the discrete sample. Its coefficient η and "
-        "temperature λ can be tuned while training to make the variance small.",
-        formula="[f(b) − η f(z̃)] ∇ log q(b) + η ∇ f(z) − η ∇ f(z̃),  z = soften(g, λ), b = discretize(g), "
-        "z̃ = soften(g̃, λ), g̃ ~ p(g | b)",
+        "temperature τ can be tuned while training to make the variance small.",
+        formula="[f(z) − η f(s̃)] ∇ log q(z) + η ∇ f(s) − η ∇ f(s̃),  z = discretize(g), s = soften(g, τ),  "
+        "s̃ = soften(g̃, τ), g̃ ~ p(g | z)",
         when="For bits and one-hot vectors where f is differentiable and its values between the corners say "
         "something of those at the corners. Costs one more evaluation per layer than the score function.",
         paper="Tucker et al. 2017 (arXiv:1703.07370); Grathwohl et al. 2018 (arXiv:1711.00123) for tuning by site",
@@ -207,7 +207,7 @@ class Rebar(Estimator):
         noise: Mapping[str, Tensor],
         temperature: Tensor | float,
     ) -> Tensor:
-        """A loss [law.plate] whose gradient is −c(z̃) ∇ log q(b) + ∇ c(z) − ∇ c(z̃).
+        """A loss [law.plate] whose gradient is −c(s̃) ∇ log q(z) + ∇ c(s) − ∇ c(s̃).
 
         Each term is something of value zero times something that is not differentiated (in the parameters; the
         variance objective differentiates it in the tunables): c and its slope at values that are stopped.

@@ -45,8 +45,8 @@ class Relax(Rebar):
     """
 
     tuned: Tuned = "site"
-    """What descends on the squared norm of the estimate besides the network. `tensor`: one λ, and one η = 2σ(η̃) in
-    (0, 2) per parameter tensor. `site`: one λ and one unconstrained η per site (Grathwohl et al. 2018)."""
+    """What descends on the squared norm of the estimate besides the network. `tensor`: one τ, and one η = 2σ(η̃) in
+    (0, 2) per parameter tensor. `site`: one τ and one unconstrained η per site (Grathwohl et al. 2018)."""
     surrogate: Surrogate = "relaxation+network"
     """`relaxation+network`: c = f on relaxed samples + r. `network`: c = r, which asks f for its value at the discrete
     sample alone."""
@@ -56,8 +56,8 @@ class Relax(Rebar):
         title="RELAX",
         what="REBAR whose control variate is a network, with or without the relaxed objective, that is trained while "
         "estimating to make the variance small.",
-        formula="[f(b) − η c(z̃)] ∇ log q(b) + η ∇ c(z) − η ∇ c(z̃),  c = f + r or c = r, z = soften(g, λ), "
-        "b = discretize(g), z̃ = soften(g̃, λ), g̃ ~ p(g | b)",
+        formula="[f(z) − η c(s̃)] ∇ log q(z) + η ∇ c(s) − η ∇ c(s̃),  z = discretize(g), s = soften(g, τ),  "
+        "s̃ = soften(g̃, τ), g̃ ~ p(g | z),  c = f + r or c = r, r a network",
         when="For bits and one-hot vectors when many steps are left to learn the network in. With surrogate=network f "
         "is a black box: discrete actions in reinforcement learning.",
         paper="Grathwohl et al. 2018 (arXiv:1711.00123)",
@@ -122,7 +122,7 @@ class Lax(Estimator):
         title="LAX",
         what="Takes from the score function what a network says of f, and adds that back as a pathwise gradient, which "
         "has less variance. The network is trained while estimating to make the variance small.",
-        formula="[f(z) − r(z)] ∇ log q(z) + ∇ r(z),  z = g(ε; φ)",
+        formula="[f(z) − r(z)] ∇ log q(z) + ∇ r(z),  z = g(ε; φ),  ε ~ p(ε),  r a network",
         when="For laws with a differentiable path when f is not differentiable or unknown: continuous actions in "
         "reinforcement learning. Where ∂f is at hand pathwise is simpler.",
         paper="Grathwohl et al. 2018 (arXiv:1711.00123)",

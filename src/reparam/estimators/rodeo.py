@@ -51,13 +51,15 @@ class Rodeo(Estimator):
     """
 
     samples: int = 2
+    """K ≥ 2, the samples that are each other's baseline."""
     hidden: int = 100
+    """The units of the network."""
     card = Card(
         title="RODEO (discrete Stein operators)",
         what="Leave-one-out REINFORCE with two learned control variates, one for the baseline and one for the "
         "estimate; a Gibbs-sampling operator gives them mean zero whatever the learned network says.",
-        formula="1/K Σ_k [(f_k − 1/(K−1) Σ_{j≠k} (f_j + α (A h⁰_j)(z_j))) ∇ log q(z_k) + β A(h¹_k ∇ log q)(z_k)],  "
-        "(A h)(z) = 1/D Σ_i q(z⁽ⁱ⁾|z₋ᵢ) [h(z⁽ⁱ⁾) − h(z)]",
+        formula="1/K Σ_k [(f(z_k) − 1/(K−1) Σ_{j≠k} (f(z_j) + α A h(z_j))) ∇ log q(z_k) + β A(h ∇ log q)(z_k)],  "
+        "A h(z) = 1/D Σ_i (E[h | z₋ᵢ] − h(z)),  h a network that is given f and ∂f at the other samples",
         when="For bits and long trainings, when runs of f are dear and its derivatives useful: K values and "
         "gradients of f, and a small network to train.",
         paper="Shi et al. 2022 (arXiv:2202.09497)",

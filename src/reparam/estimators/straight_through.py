@@ -26,7 +26,7 @@ class StraightThrough(PathEstimator):
     card = Card(
         title="Straight-through",
         what="Evaluates f at the hard sample and differentiates as if the sample were its mean.",
-        formula="f'(z) ∇ E[z],  z ~ q",
+        formula="∂f(z) ∇ μ,  z ~ q,  μ = E[z]",
         when="As a simple baseline, or where f is close to linear: it is exact for linear f and biased otherwise. "
         "reinmax costs the same and is exact for quadratics.",
         paper="Bengio et al. 2013 (arXiv:1308.3432); Gu et al. 2016 (arXiv:1511.05176)",
@@ -63,7 +63,7 @@ class AnnealedStraightThrough(Annealed):
         title="Slope-annealed straight-through",
         what="Straight-through that differentiates a steeper and steeper sigmoid (softmax) in place of the mean, so "
         "that the function differentiated approaches the hard threshold while training.",
-        formula="f'(z) ∇ σ(aθ) for bits, f'(z) ∇ softmax(aθ) for one-hot vectors,  z ~ q,  a growing",
+        formula="∂f(z) ∇ σ(aθ) for bits, ∂f(z) ∇ softmax(aθ) for one-hot vectors,  z ~ q,  a growing",
         when="As a baseline of the Gumbel-Softmax papers. With a ≠ 1 it is biased for linear f, too.",
         paper="Chung et al. 2017 (arXiv:1609.01704); Jang et al. 2017 (arXiv:1611.01144)",
         unbiased=False,
@@ -115,7 +115,7 @@ class Half(PathEstimator):
         title="½ (DARN)",
         what="A score function whose learning signal is a first-order Taylor expansion of f between the sample and the "
         "centre of the corners; the term that would correct for it is dropped.",
-        formula="Σ_i f'_i(z) (z_i − c) ∇ log q(z_i),  z ~ q;  c = ½ for bits, 1/K for one-hot vectors",
+        formula="Σ_i ∂_i f(z) (z_i − c) ∇ log q(z_i),  z ~ q,  c = ½ for bits, 1/C for one of C categories",
         when="As a baseline, for bits: it is exact where f is quadratic in each bit. For one-hot vectors of three and "
         "more categories it is biased for quadratics, too; reinmax is not, and equals it for bits.",
         paper="Gregor et al. 2014 (arXiv:1310.8499); Gu et al. 2016 (arXiv:1511.05176)",

@@ -54,7 +54,7 @@ def _card(entry: Summary) -> RenderableType:
         Text.assemble((entry.name, "bold"), f"  {card.title}"),
         Rule(style="dim"),
         *_section("What it does", card.what),
-        *_section("The estimate, for one site", Text(card.formula)),
+        *_section("The estimate for the parameters of q, with one site", Text(card.formula)),
         *_section("Promises", _columns(entry.promises)),
         *_section("Cost of one estimate", _columns(entry.cost), entry.setting),
         *(_section("Options", _columns(_options(entry))) if entry.options else ()),
