@@ -55,6 +55,32 @@ def test_with_two_samples_both_baselines_are_the_weight_of_the_other() -> None:
     torch.testing.assert_close(geometric.variance, arithmetic.variance, rtol=1e-10, atol=1e-12)
 
 
+def shared_and_local(params: Params, sample: Any) -> Tensor:
+    """A bit shared by two data, and a bit of each datum's own."""
+    shared = sample("shared", Bernoulli(logits=params["shared"], event_dims=1))
+    local = sample("local", Bernoulli(logits=params["local"]))
+    return 1.4 * local[:, 0] * shared[0] - 0.6 * local[:, 0] + shared[0] * torch.tensor([1.0, -0.5]).double()
+
+
+def test_a_shared_sample_is_signalled_by_the_bounds_of_all_its_data() -> None:
+    """Two samples of three bits: the expectation of both data's bounds, added, over all 64 states."""
+    params = {
+        "shared": torch.tensor([0.4], dtype=torch.float64, requires_grad=True),
+        "local": torch.tensor([[-0.7], [0.9]], dtype=torch.float64, requires_grad=True),
+    }
+    p_shared, p_local = params["shared"].sigmoid(), params["local"].sigmoid()[:, 0]
+    probs = torch.cat([p_shared, p_local, p_shared, p_local])
+    total = torch.zeros((), dtype=torch.float64)
+    for bits in torch.cartesian_prod(*(torch.tensor([0.0, 1.0], dtype=torch.float64),) * 6):
+        mass = torch.where(bits > 0, probs, 1 - probs).prod()
+        shared, local = bits[[0, 3]], bits.reshape(2, 3)[:, 1:]
+        f = (1.4 * shared[:, None] - 0.6) * local + shared[:, None] * torch.tensor([1.0, -0.5]).double()
+        total = total + mass * f.exp().mean(0).log().sum()
+    exact = dict(zip(params, torch.autograd.grad(total, list(params.values())), strict=True))
+    found = moments(Vimco(samples=2), shared_and_local, {name: p.detach() for name, p in params.items()})
+    torch.testing.assert_close(found.mean, exact, rtol=1e-10, atol=1e-12)
+
+
 def test_signals_per_sample_have_less_variance_than_the_bound_as_one_signal() -> None:
     """For more samples, and for every parameter of the guide (Mnih & Rezende 2016, against the plain signal)."""
     plain = Nvil(samples=4, input_dependent=False, centre=False, normalise=False)

@@ -144,7 +144,7 @@ class Nvil(Estimator):
             losses.append(((residuals[name] - mean) / scale * log_q[name]).sum(0))
             errors.append(0.5 * (signal - mean - predicted[name]).square().sum() / scale)
         return Terms(
-            bound.detach(),
+            bound,
             tuple(losses),
             (1.0,) * len(losses),
             self.samples,

@@ -72,5 +72,5 @@ class ReweightedWakeSleep(Estimator):
                 )
         weights = values.detach().softmax(0)
         total = torch.stack(list(log_q.values())).sum(0)
-        bound = sample_bound(values.detach())
+        bound = sample_bound(values)
         return Terms(bound, ((weights * (values + 2 * total)).sum(0),), (1.0,), self.samples, memory)

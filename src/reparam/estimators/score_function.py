@@ -147,7 +147,7 @@ class ScoreFunction(Estimator):
                 losses.append(log_q[name].mean(0))
                 coefficients.append({parameter: -slope for parameter, slope in slopes.items()})
         return Terms(
-            values.detach().mean(0),
+            losses[0],
             tuple(losses),
             tuple(coefficients),
             self.samples + self.fresh * self.needs_fresh,

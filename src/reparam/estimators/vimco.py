@@ -81,7 +81,7 @@ class Vimco(Estimator):
         losses = [bound]
         for entries in log_q.values():
             losses.append((on_plate(signals, entries.ndim) * entries).sum(0))
-        return Terms(bound.detach(), tuple(losses), (1.0,) * len(losses), self.samples, memory)
+        return Terms(bound, tuple(losses), (1.0,) * len(losses), self.samples, memory)
 
     def _signals(self, values: Tensor) -> Tensor:
         """L − L₋ₖ for each sample [K, *plate]. A constant added to all values cancels, so the largest is made 0."""
