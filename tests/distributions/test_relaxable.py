@@ -13,7 +13,7 @@ from reparam.engine.paths import build
 from reparam.noise import draw, draw_block, generator
 
 LEVEL = 1e-5
-"""Probability that a right law fails one Kolmogorov–Smirnov test; there are some thirty."""
+"""Probability that a right law fails one Kolmogorov–Smirnov test; there are some seventy."""
 MILD = torch.tensor([[0.3, -1.2, 2.0], [-0.4, 0.9, 0.0]], dtype=torch.float64)
 EXTREME = torch.tensor([[0.0, -30.0, 30.0], [30.0, 29.0, -30.0]])
 MASKED = torch.tensor([[0.0, -torch.inf, 3.0], [-torch.inf, -torch.inf, 30.0]])

@@ -143,7 +143,7 @@ def logistic(uniform: Tensor) -> Tensor:
     return uniform.log() - torch.log1p(-uniform)
 
 
-def with_slope(value: Tensor, slope: Tensor | float, parameter: Tensor) -> Tensor:
-    """`value`, with the derivative `slope` in `parameter` and none other, entry by entry."""
+def with_slope(value: Tensor, slope: Tensor, parameter: Tensor) -> Tensor:
+    """`value`, with the derivative `slope` in `parameter` and none other, entry by entry (first order only)."""
     change = torch.where(parameter.isinf(), 0.0, parameter)  # ∞ − ∞ is no change
-    return value.detach() + torch.as_tensor(slope).detach() * (change - change.detach())
+    return value.detach() + slope.detach() * (change - change.detach())

@@ -125,9 +125,8 @@ class OneHotCategorical(Relaxable):
         return with_slope(g, -torch.expm1(g - g.amax(-1, keepdim=True)), self.logits)
 
     def tangent(self, mean: Tensor) -> Tensor:
-        mean = mean.detach()
-        change = mean * with_slope(torch.zeros_like(mean), 1.0, self.logits)
-        return change - mean * change.sum(-1, keepdim=True)
+        change = with_slope(torch.zeros_like(mean), mean, self.logits)
+        return change - mean.detach() * change.sum(-1, keepdim=True)
 
     def log_mass(self, z: Tensor) -> Tensor:
         impossible = (self.logits == -torch.inf) & (z == 0)

@@ -183,5 +183,6 @@ class GumbelRao(PathEstimator):
     def draw(self, law: Any, noise: Mapping[str, Tensor], memory: Any) -> Tensor:
         z = law.path(noise)
         given = {role: noise[f"conditional_{role}"].movedim(-1, 0) for role in law.noise()}
-        g = with_slope(law.perturb_given(z, given), 1.0, law.logits)
-        return with_derivative_of(law.soften(g, self.temperature).mean(0), z)
+        g = law.perturb_given(z, given)
+        moved = with_slope(g, torch.ones_like(g), law.logits)
+        return with_derivative_of(law.soften(moved, self.temperature).mean(0), z)
