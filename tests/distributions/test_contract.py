@@ -195,7 +195,8 @@ def test_the_path_meets_every_state_as_often_as_its_mass_says(name: str) -> None
 def test_the_support_is_every_state_once(name: str) -> None:
     law = LAWS[name].law
     states = law.support()
-    assert states.shape[1:] == law.shape[len(law.plate) :]
+    assert states.shape[1:] == law.shape[len(law.plate) :] == law.event
+    assert law.states == len(states)
     assert len({tuple(state.flatten().tolist()) for state in states}) == len(states)
     mass = law.log_prob(states[:, None].expand(len(states), *law.shape)).exp()
     torch.testing.assert_close(mass.sum(0), torch.ones(law.plate, dtype=mass.dtype))

@@ -166,6 +166,10 @@ BAD = {
         ),
         "'z': Bernoulli's probs must be in [0, 1], but holds 1.34986",
     ),
+    "too many states": (
+        give(bits, {"logits": torch.zeros(3, 5000)}, "exact", 1),
+        "exact: the sites have 2^5000 joint states, more than the 65536 that it enumerates; use another estimator",
+    ),
     "no derivative": (
         give(program_of(lambda z: (z > 0).float().sum(-1)), PARAMS, "pathwise", 1),
         "no differentiable path leads from any site (z) to the value; use an estimator",

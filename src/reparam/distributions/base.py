@@ -40,6 +40,11 @@ class Law(ABC):
         """The axes of `shape` that are not part of an event."""
         return self.shape[: len(self.shape) - self.event_dims]
 
+    @property
+    def event(self) -> tuple[int, ...]:
+        """The axes of `shape` that form one event."""
+        return self.shape[len(self.shape) - self.event_dims :]
+
     def sum_event(self, entries: Tensor) -> Tensor:
         """Sum entries of the law's shape (any further leading axes allowed) over the event axes."""
         if self.event_dims == 0:
@@ -125,6 +130,11 @@ class Relaxable(Law):
     @abstractmethod
     def tangent(self, mean: Tensor) -> Tensor:
         """Zero, with the derivative that E[z] has in the logits where E[z] is `mean`."""
+
+    @property
+    @abstractmethod
+    def states(self) -> int:
+        """How many states one event has."""
 
     @abstractmethod
     def support(self) -> Tensor:

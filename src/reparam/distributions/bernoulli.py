@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import TYPE_CHECKING
@@ -117,11 +118,12 @@ class Bernoulli(Relaxable):
         entries = self.probs * (self.logits - other.logits) - softplus(self.logits) + softplus(other.logits)
         return self.sum_event(entries.expand(self.shape))
 
+    @property
+    def states(self) -> int:
+        """2^n, for n entries per event."""
+        return int(2 ** math.prod(self.event))
+
     def support(self) -> Tensor:
         """All states of one event: [2^n, *event], for n entries per event."""
-        event = self.shape[len(self.shape) - self.event_dims :]
-        entries = 1
-        for size in event:
-            entries *= size
-        states = torch.tensor(list(product((0.0, 1.0), repeat=entries)), dtype=self.logits.dtype)
-        return states.reshape(-1, *event).to(self.logits.device)
+        bits = list(product((0.0, 1.0), repeat=math.prod(self.event)))
+        return torch.tensor(bits, dtype=self.logits.dtype, device=self.logits.device).reshape(-1, *self.event)

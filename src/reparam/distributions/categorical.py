@@ -144,9 +144,15 @@ class OneHotCategorical(Relaxable):
         variables = self.event_dims - 1
         return entries.sum(dim=tuple(range(-variables, 0))) if variables else entries
 
+    @property
+    def states(self) -> int:
+        """K^n, for n variables per event."""
+        *variables, categories = self.event
+        return int(categories ** math.prod(variables))
+
     def support(self) -> Tensor:
         """All states of one event: [K^n, *event], for n variables per event."""
-        *variables, categories = self.shape[len(self.shape) - self.event_dims :]
+        *variables, categories = self.event
         choices = torch.tensor(list(product(range(categories), repeat=math.prod(variables))))
         states = torch.eye(categories)[choices].to(self.logits)
         return states.reshape(-1, *variables, categories)
@@ -202,8 +208,12 @@ class Categorical(Law):
         """KL(self ‖ other) in nats, in the plate's shape."""
         return self.sum_event(_kl(self.logits, other.logits))
 
+    @property
+    def states(self) -> int:
+        """K^n, for n variables per event."""
+        return int(self.logits.shape[-1] ** math.prod(self.event))
+
     def support(self) -> Tensor:
         """All states of one event: [K^n, *event], for n variables per event."""
-        event = self.shape[len(self.shape) - self.event_dims :]
-        states = torch.tensor(list(product(range(self.logits.shape[-1]), repeat=math.prod(event))))
-        return states.reshape(-1, *event).to(self.logits.device)
+        states = torch.tensor(list(product(range(self.logits.shape[-1]), repeat=math.prod(self.event))))
+        return states.reshape(-1, *self.event).to(self.logits.device)

@@ -69,8 +69,11 @@ class Exact(Estimator):
 
 
 def _joint_sizes(sites: Sites) -> dict[str, int]:
-    sizes = {name: len(site.law.support()) for name, site in sites.items()}
+    sizes = {name: site.law.states for name, site in sites.items()}
     joint = math.prod(sizes.values())
     if joint > MOST_STATES:
-        raise ReparamError(f"exact: {joint} joint states are more than the {MOST_STATES} it enumerates")
+        raise ReparamError(
+            f"exact: the sites have 2^{math.log2(joint):.0f} joint states, more than the {MOST_STATES} that it "
+            "enumerates; use another estimator"
+        )
     return sizes
