@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reparam import estimators
+
 STEP = Path(__file__).resolve().parent.parent / "benchmarks" / "step.py"
 
 
@@ -20,3 +22,25 @@ def test_every_contestant_is_timed_and_compared(optimiser: str) -> None:
     rows = dict(re.findall(r"^(\S.*?) {2,}\d+\.\d+ +(\d+\.\d+) ", told, re.MULTILINE))
     assert list(rows) == ["plain loop", "engine, traced", "engine, compiled", "matrix products only"]
     assert rows["plain loop"] == "1.00" and all(float(ratio) > 0 for ratio in rows.values())
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(STEP.with_name(name)), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_moments_are_compared_with_a_loop() -> None:
+    told = run("moments.py", "--rounds", "1", "--seconds", "0.01", "--only", "one bit")
+    rows = dict(re.findall(r"^  (\w+) +\d+\.\d+ +(\d+\.\d) +ready in", told, re.MULTILINE))
+    assert list(rows) == ["loop", "traced", "compiled"] and rows["loop"] == "1.0"
+    assert float(rows["traced"]) > 20
+
+
+@pytest.mark.slow
+def test_every_registered_estimator_is_timed() -> None:
+    told = run("estimators.py", "--rounds", "1", "--seconds", "0.001")
+    timed = re.findall(
+        r"^(\w+) +(?:\d+ bits|10 of 8|Gaussian) +\d+ +\d+\.\d+ +\d+\.\d+  ", told, re.MULTILINE
+    )
+    assert timed == estimators.names()

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from reparam.distributions import Bernoulli
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
-from reparam.estimators.arm import Arm, Disarm, antithetic
+from reparam.estimators.arm import Arm, Disarm
 from reparam.estimators.mixed import Mixed
 from reparam.estimators.score_function import ScoreFunction
 from reparam.measure.problems import PROBLEMS
@@ -131,19 +131,6 @@ def test_k_samples_have_the_moments_of_the_copula(samples: int, p: float) -> Non
     square = (found - mean).square()
     for sample, exact in ((found, mean), (square, mean**2 * spread(ones(p, samples)))):
         assert abs(sample.mean() - exact) < norm.isf(5e-7) * sample.std() / draws**0.5
-
-
-@pytest.mark.parametrize("theta", [-0.7, 0.7])
-@pytest.mark.parametrize("samples", [2, 3, 5])
-def test_samples_share_their_direction_with_the_base_noise(samples: int, theta: float) -> None:
-    """A larger uniform makes its own bit likelier and the others' rarer, on either side of logit 0."""
-    u = torch.rand(1 if samples == 2 else samples, 500, generator=generator("u"), dtype=torch.float64)
-    logits = torch.full((500,), theta, dtype=torch.float64)
-    raised = u.clone()
-    raised[0] = u[0] + 0.5 * (1 - u[0])
-    first, *others = antithetic(raised, logits) - antithetic(u, logits)
-    assert (first > 0).all()
-    assert all((other < 0).all() for other in others)
 
 
 def test_two_samples_are_the_published_disarm_draw_by_draw() -> None:

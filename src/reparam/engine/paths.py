@@ -23,8 +23,12 @@ def choose_path(device: torch.device, steps: int) -> Path:
     """The path for a cell that makes this many steps in all."""
     if device.type == "cuda":
         return "compiled"
-    has_compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    return "compiled" if steps >= COMPILE_FROM_STEPS and has_compiler else "traced"
+    return "compiled" if steps >= COMPILE_FROM_STEPS and has_compiler() else "traced"
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, without which nothing can be compiled for a CPU."""
+    return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 
 def build(step: Callable[..., Any], example: tuple[Any, ...], path: Path) -> Callable[..., Any]:

@@ -87,7 +87,7 @@ class Arm(Estimator):
         value = values.mean(0)
         terms = (value, *(loss.mean(0) for loss in losses.values()))
         evaluations = self.samples // 2 * (1 + len(losses))
-        return Terms(value, terms, (1.0,) * len(terms), evaluations, memory)
+        return Terms(value.detach(), terms, (1.0,) * len(terms), evaluations, memory)
 
 
 @register("disarm")
@@ -152,12 +152,12 @@ class Disarm(Estimator):
             others = torch.vmap(again)(z[1:])
             values.append(others)
             signal = on_plate(torch.cat([values[0], others]).detach(), 1 + len(law.plate))
-            shared = signal[(..., *(None,) * law.event_dims)]
-            contrast = (shared * (z - z.mean(0))).sum(0) / (self.samples - 1)
+            change = (signal - signal[0])[(..., *(None,) * law.event_dims)]
+            contrast = (change * (z - z.mean(0))).sum(0) / (self.samples - 1)
             losses.append(law.sum_event(contrast * debias(law.logits, self.samples) * law.logits))
         runs = torch.cat(values)
         value = runs.mean(0)
-        return Terms(value, (value, *losses), (1.0,) * (1 + len(losses)), len(runs), memory)
+        return Terms(value.detach(), (value, *losses), (1.0,) * (1 + len(losses)), len(runs), memory)
 
 
 def antithetic(u: Tensor, logits: Tensor) -> Tensor:

@@ -33,6 +33,8 @@ INTERMEDIATES = 8
 """Numbers that f's evaluation keeps for each number of its noise, roughly."""
 TRACED_FROM = 8
 """Chunks from which tracing the estimate pays."""
+COMPILED_FROM = 2**34
+"""Numbers, over all draws, from which compiling the estimate pays: a minute or two of work."""
 
 Step = Callable[[Noise, Estimates], Sums]
 
@@ -73,7 +75,7 @@ def gradient_moments(
     settle: int = SETTLE,
     chunk: int | None = None,
     factorised: bool = True,
-    compiled: bool = False,
+    compiled: bool | None = None,
 ) -> Moments:
     """Mean and variance of the estimator's gradient of E[Σ_plate value], over `draws` draws of all its noise.
 
@@ -87,7 +89,8 @@ def gradient_moments(
       rounding, and no draw.
     - `factorised`: whether the variance of a layer with fixed input may be put together from the data's (see
       `reparam.measure.layers`) where that is found to apply.
-    - `compiled`: whether to compile the estimate first, which takes up to half a minute and then halves the time.
+    - `compiled`: whether to compile the estimate first, which takes up to half a minute and then halves the time; by
+      default where it pays.
 
     Chunks are merged about the running mean in double precision (Chan, Golub & LeVeque 1983): draws may be millions.
 
@@ -150,8 +153,13 @@ class Sampler:
     """Draws computed at once."""
     evaluations: int
 
-    def take(self, draws: int, compiled: bool = False) -> Moments:
+    def take(self, draws: int, compiled: bool | None = None) -> Moments:
         """The moments over the first `draws` draws."""
+        if compiled is None:
+            compiled = (
+                draws * _numbers(self.noise.specs, self.tapped.params) >= COMPILED_FROM
+                and paths.has_compiler()
+            )
         first = pick(next(self.noise.chunks("draws", 1, 1)), 0)
         running = Running(entries(self.tapped.checked(first, 0)))
         if self.noise.any:
@@ -213,9 +221,14 @@ def found_layers(subject: Subject, noise: Blocks) -> tuple[Layer, ...]:
 def _chunk(specs: NoiseSpecs, params: Params) -> int:
     """How many draws are computed at once: a power of two."""
     gradient = sum(entry.numel() for entry in params.values())
+    room = max(CACHED, min(LEAST_CHUNK * gradient, LARGEST))
+    most = min(room // gradient, 2 * room // _numbers(specs, params), LARGEST_CHUNK)
+    return int(2 ** max(0, most.bit_length() - 1))
+
+
+def _numbers(specs: NoiseSpecs, params: Params) -> int:
+    """How many numbers one estimate computes, roughly."""
     noise = sum(
         math.prod(spec.shape) * (spec.copies or 1) for roles in specs.values() for spec in roles.values()
     )
-    room = max(CACHED, min(LEAST_CHUNK * gradient, LARGEST))
-    most = min(room // gradient, 2 * room // (INTERMEDIATES * max(1, noise)), LARGEST_CHUNK)
-    return int(2 ** max(0, most.bit_length() - 1))
+    return sum(entry.numel() for entry in params.values()) + INTERMEDIATES * noise
