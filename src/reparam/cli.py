@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="+", metavar="name")
     command.add_argument("--output", type=Path, help="write what is there to this JSON file")
 
-    command = _add(commands, "oracles", _oracles, "check the estimators against exact answers")
+    command = _add(
+        commands,
+        "oracles",
+        _oracles,
+        "check the estimators, line by line of their cards, against exact answers",
+    )
     command.add_argument("names", nargs="*", metavar="name", help="estimators; default: all")
     command.add_argument("--output", type=Path, help="write the findings to this JSON file")
 
@@ -145,10 +150,14 @@ def _data(args: argparse.Namespace) -> None:
 def _oracles(args: argparse.Namespace) -> None:
     from reparam.cells.files import write_json
     from reparam.measure import oracle_checks
+    from reparam.measure.contract.moments import BOUND
+    from reparam.plan import listing
 
-    findings = oracle_checks.run(args.names or None)
+    findings = oracle_checks.check(args.names or None)
+    listing.show_findings(findings, BOUND)
     if args.output:
-        write_json(args.output, findings)
+        write_json(args.output, [finding.row() for finding in findings])
+    oracle_checks.require(findings)
 
 
 def _cell(args: argparse.Namespace) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from rich.cells import cell_len
 
 from reparam import estimators
 from reparam.cli import main
-from reparam.plan import sources
+from reparam.measure import contract
+from reparam.measure.contract import Finding
+from reparam.plan import listing, sources
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -63,3 +68,34 @@ def test_the_list_has_a_row_for_every_estimator_and_law(capsys: pytest.CaptureFi
     assert {"wake_sleep", "mcem"} <= set(rows)
     laws = shown(capsys, "list", "distributions")
     assert "Normal" in laws and "pathwise" in laws
+
+
+def test_the_checks_are_shown_by_estimator_and_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    def found(check: str, problem: str = "bits", **fields: object) -> Finding:
+        return Finding(
+            **{"estimator": "a", "options": {}, "passed": True, **fields}, problem=problem, check=check
+        )
+
+    findings = [
+        found("evaluations"),
+        found("mean", z=1.0, power=0.954, draws=20_000),
+        found("mean", options={"samples": 2}, z=3.25, power=0.1, draws=10_000),
+        found("mean", "biased_one", z=90.0, power=0.2),
+        found("mean", "wrong_one", z=9.0, power=0.8, passed=False),
+    ]
+    listing.show_findings(findings, 5.6)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:5]]
+    assert rows[0] == ["a", "bits", "3", "·", "3.2", "95", "%", "20000"]
+    assert rows[1][:6] == ["a", "biased_one", "1", "·", "90.0", "biased"]
+    assert rows[2][:6] == ["a", "wrong_one", "1", "1", "9.0", "80"]
+
+
+def test_a_broken_promise_is_shown_written_and_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = Finding("exact", {}, "bits", "mean", False, "it is off", z=9.0)
+    monkeypatch.setattr(contract, "check", lambda kind: [broken])
+    assert main(["oracles", "exact", "--output", str(tmp_path / "exact.json")]) == 2
+    shown = capsys.readouterr()
+    assert "exact" in shown.out and "oracle check failed: exact() on bits, mean: it is off; mend" in shown.err
+    assert json.loads((tmp_path / "exact.json").read_text())[0]["passed"] is False

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterable
 
 from reparam import estimators
 from reparam.errors import ReparamError
 from reparam.measure import contract
+from reparam.measure.contract import Finding
 
 
-def run(names: Collection[str] | None = None) -> list[dict[str, Any]]:
-    """Check these estimators (None: all): one row per finding, with the fields of `contract.Finding`.
+def check(names: Collection[str] | None = None) -> list[Finding]:
+    """What the contract finds of these estimators (None: all), passed or not.
 
-    Raises ReparamError for an unknown name, and naming the first promise that an estimator breaks: nothing should be
-    trained with it.
+    Raises ReparamError for an unknown name.
     """
-    rows = []
-    for name in estimators.names() if names is None else names:
-        for finding in contract.check(estimators.get(name)):
-            if not finding.passed:
-                options = ", ".join(f"{key}={value}" for key, value in finding.options.items())
-                raise ReparamError(
-                    f"oracle check failed: {name}({options}) on {finding.problem}, {finding.check}: "
-                    f"{finding.detail}; mend the estimator, or its card, before training"
-                )
-            rows.append(finding.row())
-    return rows
+    kinds = [estimators.get(name) for name in (estimators.names() if names is None else names)]
+    return [finding for kind in kinds for finding in contract.check(kind)]
+
+
+def require(findings: Iterable[Finding]) -> None:
+    """Raise ReparamError naming the first promise that is broken: nothing should be trained with that estimator."""
+    broken = [finding for finding in findings if not finding.passed]
+    if broken:
+        first, others = broken[0], f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        options = ", ".join(f"{key}={value}" for key, value in first.options.items())
+        raise ReparamError(
+            f"oracle check failed: {first.estimator}({options}) on {first.problem}, {first.check}: {first.detail}"
+            f"{others}; mend the estimator, or its card, before training"
+        )

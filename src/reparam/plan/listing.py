@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,6 +16,9 @@ from reparam.data import sources as data_sources
 from reparam.plan import experiments, sources, state
 from reparam.plan.cells import SCALES
 from reparam.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from reparam.measure.contract import Finding
 
 REFRESH_SECONDS = 1.0
 
@@ -32,6 +36,38 @@ def show(kind: str) -> None:
         "data": _data,
     }
     _print(tables[kind]())
+
+
+def show_findings(findings: Iterable[Finding], bound: float) -> None:
+    """Print what the checks against exact answers found, a line for each estimator and problem.
+
+    A mean further than `bound` standard errors from its exact value is a failure, or a bias that is admitted.
+    """
+    table = _table(
+        "checks against exact answers", "estimator", "problem", "checks", "failed", "z", "power", "draws"
+    )
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.estimator, finding.problem), []).append(finding)
+    for (estimator, problem), found in groups.items():
+        failed = sum(not finding.passed for finding in found)
+        largest = max((finding.z for finding in found if finding.z is not None), default=None)
+        power = next((finding.power for finding in found if finding.check == "mean"), None)
+        biased = largest is not None and largest > bound and not failed
+        table.add_row(
+            estimator,
+            problem,
+            str(len(found)),
+            _count(failed),
+            "·" if largest is None else f"{largest:.1f}",
+            "biased" if biased else "·" if power is None else f"{100 * power:.0f} %",
+            _count(max(finding.draws for finding in found)),
+        )
+    key = (
+        f"z: the largest distance of a mean from its exact value, in standard errors; the bound is {bound:.2f}. power: "
+        "the probability that gradients 5 % too small would be noticed, where that is hardest, at the defaults."
+    )
+    _print(Group(table, "", key))
 
 
 def show_plan(plan: Plan, results: Path) -> None:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import torch
 
-from reparam import estimators
 from reparam.errors import ReparamError
 from reparam.estimators.base import Estimator, name_of
+from reparam.estimators.mixed import Mixed
+from reparam.estimators.score_function import ScoreFunction
 from reparam.measure.contract.cases import (
     Case,
     Finding,
@@ -93,16 +94,16 @@ def nested(found: list[Case]) -> list[Finding]:
     What `mixed` itself refuses is left out.
     """
     findings = []
-    mixed, beside = estimators.get("mixed"), estimators.make("score_function")
+    beside = ScoreFunction()
     for setting in by_setting(found):
         estimator, card = setting[0].estimator, setting[0].estimator.card
-        if not card.unbiased or card.objective != "expectation" or isinstance(estimator, mixed):
+        if not card.unbiased or card.objective != "expectation" or isinstance(estimator, Mixed):
             continue
         for check, sites in {
             "outer in mixed": {"top": estimator, "low": beside},
             "inner in mixed": {"top": beside, "low": estimator},
         }.items():
-            case = _two_layers(mixed, sites, setting)
+            case = _two_layers(sites, setting)
             try:
                 measured = measure(case, case.state, LEAST) if case else None
             except ReparamError as error:
@@ -115,10 +116,10 @@ def nested(found: list[Case]) -> list[Finding]:
     return findings
 
 
-def _two_layers(mixed: type[Estimator], sites: dict[str, Estimator], setting: list[Case]) -> Case | None:
+def _two_layers(sites: dict[str, Estimator], setting: list[Case]) -> Case | None:
     """The first problem of this setting that `mixed` accepts with these members."""
     for case in setting:
-        inside = Case(mixed, {"sites": sites}, case.title)
+        inside = Case(Mixed, {"sites": sites}, case.title)
         if set(case.sites) == set(sites) and admits(inside):
             return inside
     return None
