@@ -90,6 +90,7 @@ def write_results(results: Path) -> None:
         "comparisons": _comparisons(),
         "coverage": coverage,
         "leftover": [leftover[0] | {"cell": "ffffffff"}],
+        "oracles": _oracles(),
     }
     write_tables(results, rows)
 
@@ -327,3 +328,33 @@ def _comparisons() -> list[dict]:
         | {"problems": "seed 4 missing, seed 2 failed"},
         base | {"experiment": HOSTILE, "seeds": 0, "outcome": "not run"},
     ]
+
+
+def _oracles() -> list[dict]:
+    """Right estimators, one that says it is biased, and one that is wrong."""
+    where = {
+        "source": "run",
+        "scale": SCALE,
+        "options": "{}",
+        "check": "mean",
+        "passed": True,
+        "draws": 10_000,
+    }
+    rows = []
+    for estimator in ("exact", "pathwise", "score_function", HOSTILE):
+        for i, problem in enumerate(
+            ("bits_one_layer", "bits_two_layers", "normal_one_layer", "normal_shared")
+        ):
+            if estimator == "pathwise" and problem.startswith("bits"):
+                continue
+            found = where | {"estimator": estimator, "problem": problem}
+            rows += [
+                found | {"z": 1.5, "power": 0.59 + i / 100},
+                found | {"options": '{"samples": 2}', "z": 2.5, "power": 0.2},
+                found | {"check": "evaluations", "draws": 0},
+            ]
+    biased = {"estimator": "straight_through", "problem": "bits_one_layer", "z": 84.2, "power": 0.4}
+    wrong = {"estimator": "exact", "problem": "normal_one_layer", "z": 12.0, "power": 0.7, "passed": False}
+    wrong |= {"detail": f"its mean gradient is 12 standard errors off {HOSTILE}"}
+    elsewhere = {"source": "reference", "estimator": "from_elsewhere", "problem": "p", "z": 1.0}
+    return [*rows, where | biased, where | wrong, where | elsewhere]

@@ -101,6 +101,21 @@ def test_shows_every_estimator_s_card(markup: Markup) -> None:
             assert re.sub(r"\s+", " ", part) in text
 
 
+def test_shows_what_the_oracle_checks_found(page: Path) -> None:
+    """Of several settings the largest z and the first one's power; a bias that is admitted is no failure."""
+    section = page.read_text(encoding="utf-8").split('<section id="oracles"')[1].split("</section>")[0]
+    matrix = section.split("<tbody>")[1].split("</tbody>")[0]
+    rows = {}
+    for row in matrix.split("</tr>")[:-1]:
+        name, *words = re.sub(r"\s+", " ", parse(row.replace("</td>", " </td>")).text).split()
+        rows[name] = " ".join(words)
+    assert set(rows) == {"exact", "pathwise", "score_function", "straight_through", fabricate.HOSTILE}
+    assert rows["exact"].startswith("12 of 13") and "12.0 ✕ failed" in rows["exact"]
+    assert rows["straight_through"] == "1 84.2 biased · · ·"
+    assert rows["pathwise"] == "6 · · 2.5 61 % 2.5 62 %"
+    assert "its mean gradient is 12 standard errors off" in section.split("<h3>Failed</h3>")[1]
+
+
 def test_only_a_verdict_of_another_rule_is_called_stale(page: Path) -> None:
     rows = re.findall(r'<tbody class="claim".*?</tbody>', page.read_text(encoding="utf-8"), re.S)
     stale = [row for row in rows if "reached by an earlier rule" in row]

@@ -9,9 +9,11 @@ from markupsafe import Markup
 
 from reparam.errors import OutputError
 from reparam.estimators.summary import summaries
+from reparam.measure.contract import moments
 from reparam.report import words
 from reparam.report.coverage import coverage_rows, totals, troubled
 from reparam.report.gallery import gallery
+from reparam.report.oracles import oracles
 from reparam.report.paper import read_paper
 from reparam.report.provenance import cells, newest_result, versions
 from reparam.report.scoreboard import records, scoreboard, tally, unjudged_reasons
@@ -34,6 +36,7 @@ def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path
     for paper in read:
         drawings[paper.key], own = gallery(paper, tables, all_cells, results, scale)
         files.update(own)
+    known = summaries()
     page = render(
         scale=scale,
         date=newest_result(results, scale),
@@ -50,7 +53,13 @@ def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path
         leftover=records(tables.leftover),
         troubled=troubled(tables.cells),
         drawings=drawings,
-        estimators=summaries(),
+        estimators=known,
+        known_estimators={entry.name for entry in known},
+        oracles=oracles(tables.oracles, scale),
+        bound=moments.BOUND,
+        level=moments.LEVEL,
+        family=moments.FAMILY,
+        shrink=moments.SHRINK,
     )
     return _write(reports / scale, page, files)
 
@@ -65,7 +74,7 @@ def render(**context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        {name: getattr(words, name) for name in ("number", "count", "interval", "chip")}
+        {name: getattr(words, name) for name in ("number", "count", "percent", "interval", "chip")}
     )
     environment.tests["known"] = is_known
     environment.globals.update(words=words, raw=Markup)

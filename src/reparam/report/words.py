@@ -66,6 +66,16 @@ def number(value: Any, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
+def percent(value: Any) -> str:
+    """A probability in per cent, never rounded to certainty; — for none."""
+    if not is_known(value):
+        return "—"
+    share = 100 * float(value)
+    if share > 99:
+        return "> 99 %"
+    return f"{share:.0f} %" if share >= 1 else "< 1 %"
+
+
 def count(value: Any) -> str:
     """A whole number; — for none."""
     return f"{int(value):,}".replace(",", "\u202f") if is_known(value) else "—"
