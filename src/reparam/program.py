@@ -176,11 +176,11 @@ def reaches_value(program: Program, params: Params) -> bool:
 
     stopped = {name: entry.detach() for name, entry in params.items()}
     with torch.enable_grad():
-        value = run(program, stopped, choose).value
+        value = run(program, stopped, choose).value.sum()
     inputs = [z for z in samples.values() if z.requires_grad]
     if not inputs or not value.requires_grad:
         return False
-    return any(g is not None for g in torch.autograd.grad(value.sum(), inputs, allow_unused=True))
+    return any(g is not None for g in torch.autograd.grad(value, inputs, allow_unused=True))
 
 
 def _middle(params: Params) -> Choose:

@@ -242,3 +242,26 @@ def test_wall_time_is_no_part_of_a_history(tmp_path: Path) -> None:
     assert [str(kind) for kind in rows.dtypes] == ["int64", "str", "float64"]
     assert not any("second" in metric or "time" in metric for metric in rows.metric.unique())
     assert np.isfinite(rows.value).all()
+
+
+def test_gradient_moments_along_a_training_are_bit_identical_and_their_times_are_kept_apart(
+    tmp_path: Path,
+) -> None:
+    """Two readings, against quadrature over the two codes."""
+    spec = small.spec(samples=250)
+    spec["measurements"] = {
+        "gradient_moments": {
+            "estimators": {"pathwise": {}, "score": {"name": "score_function"}},
+            "draws": 200,
+            "schedule": {"points": 2},
+        }
+    }
+    first, second = (small.run(tmp_path / name, spec, seeds=(0,)) for name in ("a", "b"))
+    assert small.contents(first) == small.contents(second)
+    history = pd.read_parquet(first / "seed-0.parquet")
+    readings = history[history.metric == "variance/pathwise/encoder"]
+    assert list(readings.step) == [5, 10] and (readings.value > 0).all()
+    assert not history.metric.str.contains("seconds").any()
+    measured = json.loads((first / "manifest.json").read_text())["seeds"]["0"]["runtime"]["measured"]
+    assert measured["gradient_moments/seconds/score"] > 0
+    assert measured["gradient_moments/variance_seconds/score/decoder"] > 0

@@ -114,6 +114,12 @@ def test_without_checks_it_is_a_pure_function() -> None:
         torch.testing.assert_close(row, one(noise)["logits"])
 
 
+def test_it_may_be_asked_for_without_grad_mode() -> None:
+    with torch.no_grad():
+        inside = estimate(gaussian, PARAMS, "pathwise", 1).gradient["logits"]
+    assert torch.equal(inside, estimate(gaussian, PARAMS, "pathwise", 1).gradient["logits"])
+
+
 def program_of(value: Callable[[torch.Tensor], Any], law: Any = None) -> Any:
     def program(params, sample):
         return value(

@@ -143,6 +143,23 @@ def test_a_cell_hangs_on_its_own_method_task_and_measurements_only():
         assert not any(name.startswith(f"reparam.{layer}") for name in roots("pathwise"))
 
 
+def test_a_cell_hangs_on_the_estimators_that_its_measurements_look_at_too():
+    """Under their label or their name, with those that their options name; a dropped one does not count."""
+    toy = Path(__file__).parents[1] / "workflow"
+    cell = next(c for c in make_plan(parse({"scale": "quick"}), toy).cells if c.estimator == "pathwise")
+    before = cell_digest(cell)
+    cell.spec["measurements"] = {
+        "gradient_moments": {
+            "estimators": {"disarm": {}, "mine": {"name": "rebar", "eta": 1.0}, "exact": None},
+            "reference": {"name": "score_function", "draws": 10},
+        }
+    }
+    assert sources.methods(cell) == {"pathwise", "disarm", "rebar", "score_function"}
+    assert cell_digest(cell) != before
+    cell.spec["measurements"]["gradient_moments"]["reference"] = "oracle"
+    assert sources.methods(cell) == {"pathwise", "disarm", "rebar"}
+
+
 @pytest.mark.parametrize(
     "module", ["measure.pictures", "tasks.gaussian_vae", "estimators.pathwise", "cells.run"]
 )

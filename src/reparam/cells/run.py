@@ -129,7 +129,13 @@ def _train(
                 status = "ok" if outcome.diverged is None else "diverged"
                 reason = None if outcome.diverged is None else "the objective or a parameter is not finite"
                 step = training.steps if outcome.diverged is None else outcome.diverged
-                content = {"status": status, "step": step, "reason": reason, "runtime": runtime}
+                measured = {"measured": outcome.machine} if outcome.machine else {}
+                content = {
+                    "status": status,
+                    "step": step,
+                    "reason": reason,
+                    "runtime": {**runtime, **measured},
+                }
                 yield seed, Findings(outcome.rows, outcome.arrays), content
             file.unlink(missing_ok=True)
 

@@ -32,10 +32,11 @@ BLOCK = 100
 
 @dataclass
 class Outcome:
-    """What became of one seed: its findings so far, and the step at which it diverged, if it did."""
+    """What became of one seed: its findings so far, the times it measured, and the step at which it diverged, if so."""
 
     rows: list[Row] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    machine: dict[str, float] = field(default_factory=dict)
     diverged: int | None = None
 
 
@@ -113,6 +114,7 @@ class Training:
                 measured = function(context, options)
                 outcome.rows.extend((step, metric, value) for metric, value in measured.metrics.items())
                 outcome.arrays.update(measured.arrays)
+                outcome.machine.update({f"{name}/{key}": value for key, value in measured.machine.items()})
 
     def run(
         self,
@@ -202,9 +204,11 @@ class Training:
 def _freeze(outcome: Outcome) -> dict[str, Any]:
     """An outcome as a checkpoint holds it."""
     arrays = {name: torch.from_numpy(array) for name, array in outcome.arrays.items()}
-    return {"rows": outcome.rows, "arrays": arrays, "diverged": outcome.diverged}
+    kept = {"machine": outcome.machine, "diverged": outcome.diverged}
+    return {"rows": outcome.rows, "arrays": arrays, **kept}
 
 
 def _thaw(content: Mapping[str, Any]) -> Outcome:
     arrays = {name: tensor.cpu().numpy() for name, tensor in content["arrays"].items()}
-    return Outcome([tuple(row) for row in content["rows"]], arrays, content["diverged"])
+    rows = [tuple(row) for row in content["rows"]]
+    return Outcome(rows, arrays, dict(content["machine"]), content["diverged"])

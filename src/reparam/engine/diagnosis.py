@@ -24,6 +24,10 @@ UNLIFTED = ("vmap", "data pointer", "numpy()")
 """Words by which torch says that a function cannot be taken for many draws at once."""
 
 
+class NotFinite(ReparamError):
+    """An estimate, or what it was made of, is infinite or not a number."""
+
+
 @contextmanager
 def lifted() -> Iterator[None]:
     """Says in one line, as a ReparamError, that the program within is not made of tensor operations alone."""
@@ -53,16 +57,16 @@ def not_finite(
     memory: Any,
     signals: Mapping[str, Tensor] | None = None,
     draw: int | None = None,
-) -> ReparamError:
+) -> NotFinite:
     """The error to raise for the estimate that this noise (of one draw) gives."""
     where = "" if draw is None else f"draw {draw}: "
     watched = _Watched(program, signals)
     estimator.estimate(watched, dict(params), noise, tunables, memory)
     if watched.found:
-        return ReparamError(where + watched.found[0])
+        return NotFinite(where + watched.found[0])
     gradient = estimate_gradient(estimator, program, params, noise, tunables, memory, signals).gradient
     bad = [name for name, entry in gradient.items() if not is_finite({name: entry})]
-    return ReparamError(
+    return NotFinite(
         f"{where}f and all samples are finite, but {name_of(estimator)}'s gradient with respect to "
         f"{', '.join(map(repr, bad))} is not: look for a derivative that is infinite, such as that of sqrt at 0"
     )

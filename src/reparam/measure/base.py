@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,10 +33,12 @@ class Context(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Readings by metric name, and arrays for pictures."""
+    """Readings by metric name, arrays for pictures, and what depends on the machine."""
 
     metrics: dict[str, float]
     arrays: dict[str, np.ndarray]
+    machine: Mapping[str, float] = MappingProxyType({})
+    """Times and what follows from them: for the seed's status, since histories are bit-identical between runs."""
 
 
 Measurement = Callable[[Context, Mapping[str, Any]], Measured]
