@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from reparam.distributions import Bernoulli, Categorical, Normal, OneHotCategorical
+from reparam.distributions import Bernoulli, Categorical, LogitRelaxedBernoulli, Normal, OneHotCategorical
 from reparam.measure.problems import PROBLEMS
 from reparam.oracles import objectives
 from reparam.oracles.states import table
@@ -76,6 +76,29 @@ def test_normal_moments_are_the_closed_form() -> None:
     found = objectives.expectation(program, params)
     torch.testing.assert_close(found, exact)
     torch.testing.assert_close(gradients(found, params), gradients(exact, params))
+
+
+def test_a_logistic_law_is_scipy_s_integral() -> None:
+    """E log(1 + z²) for z = (θ + logit(u)) / τ, with its slopes in θ and τ by differences."""
+    params = doubles(logits=[[0.6]], temperature=0.8)
+
+    def program(params, sample):
+        z = sample("z", LogitRelaxedBernoulli(params["temperature"], logits=params["logits"]))
+        return torch.log1p(z.square()).sum(-1)
+
+    def exact(theta: float, tau: float) -> float:
+        def integrand(x: float) -> float:
+            return math.log1p(((theta + x) / tau) ** 2) * stats.logistic.pdf(x)
+
+        return integrate.quad(integrand, -60, 60, epsabs=1e-12, limit=400)[0]
+
+    found = objectives.expectation(program, params)
+    np.testing.assert_allclose(found.item(), exact(0.6, 0.8), rtol=1e-8)
+    slopes, h = gradients(found, params), 1e-4
+    by_theta = (exact(0.6 + h, 0.8) - exact(0.6 - h, 0.8)) / (2 * h)
+    by_tau = (exact(0.6, 0.8 + h) - exact(0.6, 0.8 - h)) / (2 * h)
+    np.testing.assert_allclose(slopes["logits"].item(), by_theta, rtol=1e-6)
+    np.testing.assert_allclose(slopes["temperature"].item(), by_tau, rtol=1e-6)
 
 
 def test_layers_of_different_laws_follow_each_other() -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reparam.distributions import Bernoulli, Categorical, Normal, OneHotCategorical
+from reparam.distributions import Bernoulli, Categorical, LogitRelaxedBernoulli, Normal, OneHotCategorical
 from reparam.errors import ReparamError
 from reparam.estimators.card import Objective
 from reparam.oracles import objectives
@@ -112,6 +112,13 @@ def index_two_layers(params: Params, sample: Sample) -> Tensor:
     return (params["weights"][top] - low - 0.3).square()
 
 
+def index_above_bits(params: Params, sample: Sample) -> Tensor:
+    """Two data; an index among three above two bits."""
+    top = sample("top", Categorical(logits=params["top"]))
+    low = sample("low", Bernoulli(logits=params["link"][top]))
+    return ((low - 0.4).sum(-1) + params["weights"][top]).square() - 1.5
+
+
 def normal_one_layer(params: Params, sample: Sample) -> Tensor:
     """Two data, two latent dimensions; the value depends on the parameters directly, too."""
     law = Normal(params["loc"], params["log_scale"].exp())
@@ -132,6 +139,12 @@ def normal_shared(params: Params, sample: Sample) -> Tensor:
     shared = sample("shared", Normal(params["shared"], torch.full_like(params["shared"], 0.5), event_dims=1))
     local = sample("local", Normal(params["local"], torch.full_like(params["local"], 0.8)))
     return ((local + params["targets"]) * (shared + 0.2 * shared * local)).sum(-1)
+
+
+def logistic_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Four data, the logit of one relaxed bit each: a differentiable path that is not Normal."""
+    z = sample("z", LogitRelaxedBernoulli(params["temperature"], logits=params["logits"]))
+    return (torch.log1p(z.square()) * params["weights"] - 1 + 0.4 * torch.tanh(z)).sum(-1)
 
 
 def bits_above_normal(params: Params, sample: Sample) -> Tensor:
@@ -176,6 +189,14 @@ def one_hot_log_weight(params: Params, sample: Sample) -> Tensor:
     z = sample("z", q)
     prior = OneHotCategorical(logits=params["prior"].expand_as(z))
     return prior.log_prob(z) - (z @ params["decoder"] - 0.5).square() - q.log_prob(z)
+
+
+def index_log_weight(params: Params, sample: Sample) -> Tensor:
+    """Two data, an index among three each."""
+    q = Categorical(logits=params["guide"])
+    z = sample("z", q)
+    prior = Categorical(logits=params["prior"].expand_as(params["guide"]))
+    return prior.log_prob(z) - (params["decoder"][z] - 0.5).square() - q.log_prob(z)
 
 
 def normal_log_weight(params: Params, sample: Sample) -> Tensor:
@@ -247,6 +268,15 @@ PROBLEMS = {
         ),
         own=("top",),
     ),
+    "index_above_bits": Problem(
+        index_above_bits,
+        _params(
+            top=[[-0.2, 0.8, 0.3], [1.0, -0.5, 0.2]],
+            link=[[1.2, -0.3], [-0.8, 0.9], [0.3, -1.0]],
+            weights=[1.6, -0.8, 0.6],
+        ),
+        own=("top",),
+    ),
     "normal_one_layer": Problem(
         normal_one_layer,
         _params(loc=[[-0.4, -0.7], [-1.4, 1.0]], log_scale=[[0.3, -0.8], [0.3, -1.1]], weights=[0.4, -0.3]),
@@ -259,6 +289,11 @@ PROBLEMS = {
         normal_shared,
         _params(shared=[0.4], local=[[-0.3], [1.1], [-1.4]], targets=[0.3, 1.3, 1.1]),
         own=("local",),
+    ),
+    "logistic_one_layer": Problem(
+        logistic_one_layer,
+        _params(logits=[[0.9], [0.6], [-0.5], [1.2]], temperature=0.8, weights=[0.8]),
+        own=("logits",),
     ),
     "bits_above_normal": Problem(
         bits_above_normal,
@@ -284,6 +319,13 @@ PROBLEMS = {
     ),
     "one_hot_log_weight": _weighted(
         one_hot_log_weight,
+        _params(
+            guide=[[0.3, -0.5, 1.4], [1.4, 0.4, -1.0]], prior=[-0.9, 0.5, 0.3], decoder=[-1.4, 0.6, -0.3]
+        ),
+        own=("guide",),
+    ),
+    "index_log_weight": _weighted(
+        index_log_weight,
         _params(
             guide=[[0.3, -0.5, 1.4], [1.4, 0.4, -1.0]], prior=[-0.9, 0.5, 0.3], decoder=[-1.4, 0.6, -0.3]
         ),

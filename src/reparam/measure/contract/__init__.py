@@ -12,7 +12,7 @@ from reparam.estimators.base import Estimator, name_of
 from reparam.measure.contract.cases import Case, Finding, cases
 from reparam.measure.contract.compiled import compiled
 from reparam.measure.contract.derivative import derivative
-from reparam.measure.contract.laws import refusals
+from reparam.measure.contract.laws import reach, refusals
 from reparam.measure.contract.means import means, nested
 from reparam.measure.contract.plates import plates
 from reparam.measure.contract.promises import evaluations, own_parameters, text
@@ -24,6 +24,7 @@ CHECKS: dict[str, Callable[[list[Case]], list[Finding]]] = {
     "text": text,
     "derivative": derivative,
     "refusals": refusals,
+    "reach": reach,
     "evaluations": evaluations,
     "own parameters": own_parameters,
     "signals": signals,
@@ -35,9 +36,19 @@ CHECKS: dict[str, Callable[[list[Case]], list[Finding]]] = {
 
 
 def check(kind: type[Estimator], names: Collection[str] = tuple(CHECKS)) -> list[Finding]:
-    """Check an estimator class on every problem, under every setting of its card; by these CHECKS."""
+    """Check an estimator class on every problem, under every setting of its card, by these of the CHECKS.
+
+    What an estimator raises on a problem that its card admits is a finding, too.
+    """
     found = cases(kind)
     if not found:
         wrong = "no setting of its card works on any problem, so nothing that it promises can be tested"
         return [Finding(name_of(kind), {}, "", "admitted", False, wrong)]
-    return [finding for name in names for finding in CHECKS[name](found)]
+    findings = []
+    for name in names:
+        try:
+            findings += CHECKS[name](found)
+        except Exception as error:
+            wrong = f"it raises {type(error).__name__}: {' '.join(str(error).split())}"
+            findings.append(Finding(name_of(kind), {}, "", name, False, wrong))
+    return findings

@@ -23,7 +23,7 @@ from reparam.measure.contract.cases import (
     perturbed,
     representatives,
 )
-from reparam.measure.contract.moments import BOUND, Test, test_means
+from reparam.measure.contract.moments import BOUND, Comparison, compare
 
 LEAST, MOST = 10_000, 100_000
 """Draws: as many as the aimed power takes, between these, under the default setting and on the representative
@@ -33,8 +33,8 @@ problems; LEAST elsewhere."""
 class Measured(NamedTuple):
     """An estimator's first moments on a problem."""
 
-    gradient: Test
-    value: Test
+    gradient: Comparison
+    value: Comparison
     draws: int
 
 
@@ -45,14 +45,14 @@ def measure(case: Case, state: State, most: int) -> Measured:
     """
     exact, exact_value = case.exact
     gradients, values = estimates(case, noise_of(case, LEAST, "mean"), state)
-    test = test_means(gradients, exact)
+    test = compare(gradients, exact)
     more = math.ceil(min(test.needed, most)) - LEAST
     if more > 0 and len(values) > 1:
         others, other_values = estimates(case, noise_of(case, more, "more"), state)
         gradients = {name: torch.cat([gradients[name], others[name]]) for name in exact}
         values = torch.cat([values, other_values])
-        test = test_means(gradients, exact)
-    return Measured(test, test_means({"value": values}, {"value": exact_value}), len(values))
+        test = compare(gradients, exact)
+    return Measured(test, compare({"value": values}, {"value": exact_value}), len(values))
 
 
 def means(found: list[Case]) -> list[Finding]:
@@ -78,7 +78,7 @@ def means(found: list[Case]) -> list[Finding]:
     return findings
 
 
-def _finding(case: Case, check: str, what: str, test: Test, draws: int) -> Finding:
+def _finding(case: Case, check: str, what: str, test: Comparison, draws: int) -> Finding:
     wrong = ""
     if case.estimator.card.unbiased and not test.z <= BOUND:
         wrong = (

@@ -33,7 +33,7 @@ _AIM = BOUND + NormalDist().inv_cdf(POWER)
 _TINY = 1e-30
 
 
-class Test(NamedTuple):
+class Comparison(NamedTuple):
     """Of all numbers of one check."""
 
     z: float
@@ -44,11 +44,11 @@ class Test(NamedTuple):
     """Draws after which the power would be POWER."""
 
 
-def test_means(draws: Mapping[str, Tensor], exact: Mapping[str, Tensor]) -> Test:
+def compare(draws: Mapping[str, Tensor], exact: Mapping[str, Tensor]) -> Comparison:
     """Test the means of `draws` {group: [draws, …]} against `exact` {group: […]}; one draw has no variance."""
     sizes = torch.tensor([truth.numel() for truth in exact.values()])
     groups = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-    numbers = torch.cat([draws[name].flatten(1) for name in exact], dim=1).double()
+    numbers = torch.cat([draws[name].reshape(len(draws[name]), -1) for name in exact], dim=1).double()
     truth = torch.cat([entry.flatten() for entry in exact.values()]).double()
     rounding = ROUNDING * (1 + truth.abs())
 
@@ -68,7 +68,8 @@ def test_means(draws: Mapping[str, Tensor], exact: Mapping[str, Tensor]) -> Test
     shift, tolerance = SHRINK * truth.abs(), BOUND * error + rounding
     power = torch.special.ndtr((shift - tolerance) / error) + torch.special.ndtr((-shift - tolerance) / error)
     needed = len(numbers) * (_AIM * error / (shift - rounding).clamp_min(_TINY)).square()
-    return Test(
+    power, needed = power.nan_to_num(0.0), needed.nan_to_num(math.inf)
+    return Comparison(
         z=z.item(),
         power=min(power[groups == i].max().item() for i in range(len(sizes))),
         tests=len(truth),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 from unittest import mock
 
@@ -15,13 +16,16 @@ from reparam.engine.gradient import Runner
 from reparam.measure.contract.cases import (
     Case,
     Finding,
+    admits,
     by_setting,
     estimate,
+    fits,
     noise_of,
     perturbed,
     pick,
     representatives,
 )
+from reparam.measure.problems import PROBLEMS
 from reparam.program import Choose, Params, Trace
 
 TEXTS = ("title", "what", "formula", "when", "paper")
@@ -29,14 +33,25 @@ YEAR = re.compile(r"\b(1[789]|20)\d\d\b")
 
 
 def text(found: list[Case]) -> list[Finding]:
-    """Nothing is left blank, and the paper has a year."""
-    card = found[0].kind.card
+    """Nothing is left blank, the paper has a year, and the class's card and first setting are those of the defaults."""
+    kind, first = found[0].kind, found[0]
+    card = kind.card
     wrong = [f"its card's {name} is empty" for name in TEXTS if not str(getattr(card, name)).strip()]
     if card.paper.strip() and not YEAR.search(card.paper):
         wrong.append(f"its card's paper has no year: {card.paper!r}")
     if not card.requires.words.strip():
         wrong.append("its card does not say in words what it requires of a law")
-    return [found[0].finding("card", "; ".join(wrong))]
+    if first.options and any(fits(case) and admits(case) for case in (Case(kind, {}, t) for t in PROBLEMS)):
+        wrong.append("the first setting of its card is not the default one")
+    if not first.options:
+        wrong += [
+            f"its class's card says {field.name} = {getattr(card, field.name)!r}, but with the default options it is "
+            f"{getattr(first.estimator.card, field.name)!r}"
+            for field in fields(card)
+            if field.name != "settings"
+            and getattr(card, field.name) != getattr(first.estimator.card, field.name)
+        ]
+    return [first.finding("card", "; ".join(wrong))]
 
 
 def evaluations(found: list[Case]) -> list[Finding]:
