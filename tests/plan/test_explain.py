@@ -73,7 +73,9 @@ def test_the_list_has_a_row_for_every_estimator_and_law(capsys: pytest.CaptureFi
 def test_the_checks_are_shown_by_estimator_and_problem(capsys: pytest.CaptureFixture[str]) -> None:
     def found(check: str, problem: str = "bits", **fields: object) -> Finding:
         return Finding(
-            **{"estimator": "a", "options": {}, "passed": True, **fields}, problem=problem, check=check
+            **{"estimator": "a", "options": {}, "passed": True, "tests": 9, **fields},
+            problem=problem,
+            check=check,
         )
 
     findings = [
@@ -81,12 +83,13 @@ def test_the_checks_are_shown_by_estimator_and_problem(capsys: pytest.CaptureFix
         found("mean", z=1.0, power=0.954, draws=20_000),
         found("mean", options={"samples": 2}, z=3.25, power=0.1, draws=10_000),
         found("mean", "biased_one", z=90.0, power=0.2),
+        found("bias shows", "biased_one", z=900.0, tests=0),
         found("mean", "wrong_one", z=9.0, power=0.8, passed=False),
     ]
     listing.show_findings(findings, 5.6)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:5]]
     assert rows[0] == ["a", "bits", "3", "·", "3.2", "95", "%", "20000"]
-    assert rows[1][:6] == ["a", "biased_one", "1", "·", "90.0", "biased"]
+    assert rows[1][:6] == ["a", "biased_one", "2", "·", "90.0", "biased"]
     assert rows[2][:6] == ["a", "wrong_one", "1", "1", "9.0", "80"]
 
 

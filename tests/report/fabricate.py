@@ -339,6 +339,7 @@ def _oracles() -> list[dict]:
         "check": "mean",
         "passed": True,
         "draws": 10_000,
+        "tests": 9,
     }
     rows = []
     for estimator in ("exact", "pathwise", "score_function", HOSTILE):
@@ -351,10 +352,11 @@ def _oracles() -> list[dict]:
             rows += [
                 found | {"z": 1.5, "power": 0.59 + i / 100},
                 found | {"options": '{"samples": 2}', "z": 2.5, "power": 0.2},
-                found | {"check": "evaluations", "draws": 0},
+                found | {"check": "evaluations", "draws": 0, "tests": 0},
             ]
     biased = {"estimator": "straight_through", "problem": "bits_one_layer", "z": 84.2, "power": 0.4}
+    shows = biased | {"check": "bias shows", "z": 900.0, "tests": 0}
     wrong = {"estimator": "exact", "problem": "normal_one_layer", "z": 12.0, "power": 0.7, "passed": False}
     wrong |= {"detail": f"its mean gradient is 12 standard errors off {HOSTILE}"}
     elsewhere = {"source": "reference", "estimator": "from_elsewhere", "problem": "p", "z": 1.0}
-    return [*rows, where | biased, where | wrong, where | elsewhere]
+    return [*rows, where | biased, where | shows, where | wrong, where | elsewhere]

@@ -111,7 +111,7 @@ def test_shows_what_the_oracle_checks_found(page: Path) -> None:
         rows[name] = " ".join(words)
     assert set(rows) == {"exact", "pathwise", "score_function", "straight_through", fabricate.HOSTILE}
     assert rows["exact"].startswith("12 of 13") and "12.0 ✕ failed" in rows["exact"]
-    assert rows["straight_through"] == "1 84.2 biased · · ·"
+    assert rows["straight_through"] == "2 84.2 biased · · ·"
     assert rows["pathwise"] == "6 · · 2.5 61 % 2.5 62 %"
     assert "its mean gradient is 12 standard errors off" in section.split("<h3>Failed</h3>")[1]
 

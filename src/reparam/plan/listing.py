@@ -51,7 +51,7 @@ def show_findings(findings: Iterable[Finding], bound: float) -> None:
         groups.setdefault((finding.estimator, finding.problem), []).append(finding)
     for (estimator, problem), found in groups.items():
         failed = sum(not finding.passed for finding in found)
-        largest = max((finding.z for finding in found if finding.z is not None), default=None)
+        largest = max((f.z for f in found if f.z is not None and f.tests), default=None)
         power = next((finding.power for finding in found if finding.check == "mean"), None)
         biased = largest is not None and largest > bound and not failed
         table.add_row(

@@ -52,7 +52,7 @@ def oracles(table: pd.DataFrame, scale: str) -> Oracles:
     """What the reader's own run found at this scale."""
     own = table[(table["source"] == "run") & (table["scale"] == scale)]
     own = own.assign(passed=own["passed"].fillna(False).astype(bool))
-    means = own[own["z"].notna() & own["problem"].notna()]
+    means = own[own["z"].notna() & (own["tests"].fillna(0) > 0)]  # not the summaries over problems
     problems = list(dict.fromkeys(means["problem"]))
     rows = []
     for name, part in own.groupby("estimator"):
