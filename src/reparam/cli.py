@@ -150,11 +150,11 @@ def _data(args: argparse.Namespace) -> None:
 def _oracles(args: argparse.Namespace) -> None:
     from reparam.cells.files import write_json
     from reparam.measure import oracle_checks
-    from reparam.measure.contract.moments import BOUND
+    from reparam.measure.contract.moments import BOUND, SHRINK
     from reparam.plan import listing
 
     findings = oracle_checks.check(args.names or None)
-    listing.show_findings(findings, BOUND)
+    listing.show_findings(findings, BOUND, SHRINK)
     if args.output:
         write_json(args.output, [finding.row() for finding in findings])
     oracle_checks.require(findings)

@@ -86,7 +86,7 @@ def test_the_checks_are_shown_by_estimator_and_problem(capsys: pytest.CaptureFix
         found("bias shows", "biased_one", z=900.0, tests=0),
         found("mean", "wrong_one", z=9.0, power=0.8, passed=False),
     ]
-    listing.show_findings(findings, 5.6)
+    listing.show_findings(findings, 5.6, 0.05)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:5]]
     assert rows[0] == ["a", "bits", "3", "·", "3.2", "95", "%", "20000"]
     assert rows[1][:6] == ["a", "biased_one", "2", "·", "90.0", "biased"]

@@ -38,10 +38,11 @@ def show(kind: str) -> None:
     _print(tables[kind]())
 
 
-def show_findings(findings: Iterable[Finding], bound: float) -> None:
+def show_findings(findings: Iterable[Finding], bound: float, shrink: float) -> None:
     """Print what the checks against exact answers found, a line for each estimator and problem.
 
-    A mean further than `bound` standard errors from its exact value is a failure, or a bias that is admitted.
+    A mean further than `bound` standard errors from its exact value is a failure, or a bias that is admitted; the power
+    is against gradients smaller by the share `shrink`.
     """
     table = _table(
         "checks against exact answers", "estimator", "problem", "checks", "failed", "z", "power", "draws"
@@ -65,7 +66,8 @@ def show_findings(findings: Iterable[Finding], bound: float) -> None:
         )
     key = (
         f"z: the largest distance of a mean from its exact value, in standard errors; the bound is {bound:.2f}. power: "
-        "the probability that gradients 5 % too small would be noticed, where that is hardest, at the defaults."
+        f"the probability that gradients {100 * shrink:.0f} % too small would be noticed, where that is hardest, with "
+        "the default options."
     )
     _print(Group(table, "", key))
 
