@@ -8,5 +8,10 @@ class ReparamError(Exception):
     """
 
 
+class NumericalError(ReparamError):
+    """Parameters outside their support, or an estimate that is not finite. In a training that is no mistake: the seed
+    has diverged, or a measurement's reading is NaN."""
+
+
 class OutputError(ReparamError):
     """The machine refused a write (disk full, folder not writable). The command line exits with 3."""

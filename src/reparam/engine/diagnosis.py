@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import debug_unwrap
 
 from reparam.engine.gradient import Runner, estimate_gradient
-from reparam.errors import ReparamError
+from reparam.errors import NumericalError, ReparamError
 from reparam.estimators.base import Estimator, name_of
 from reparam.noise import Noise
 from reparam.program import Choose, Params, Program, Trace
@@ -22,10 +22,6 @@ SHOWN = 8
 
 UNLIFTED = ("vmap", "data pointer", "numpy()")
 """Words by which torch says that a function cannot be taken for many draws at once."""
-
-
-class NotFinite(ReparamError):
-    """An estimate, or what it was made of, is infinite or not a number."""
 
 
 @contextmanager
@@ -57,16 +53,16 @@ def not_finite(
     memory: Any,
     signals: Mapping[str, Tensor] | None = None,
     draw: int | None = None,
-) -> NotFinite:
+) -> NumericalError:
     """The error to raise for the estimate that this noise (of one draw) gives."""
     where = "" if draw is None else f"draw {draw}: "
     watched = _Watched(program, signals)
     estimator.estimate(watched, dict(params), noise, tunables, memory)
     if watched.found:
-        return NotFinite(where + watched.found[0])
+        return NumericalError(where + watched.found[0])
     gradient = estimate_gradient(estimator, program, params, noise, tunables, memory, signals).gradient
     bad = [name for name, entry in gradient.items() if not is_finite({name: entry})]
-    return NotFinite(
+    return NumericalError(
         f"{where}f and all samples are finite, but {name_of(estimator)}'s gradient with respect to "
         f"{', '.join(map(repr, bad))} is not: look for a derivative that is infinite, such as that of sqrt at 0"
     )

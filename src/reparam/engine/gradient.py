@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reparam.errors import ReparamError
+from reparam.errors import NumericalError, ReparamError
 from reparam.estimators.base import Coefficient, Estimator, Terms, name_of
 from reparam.noise import Noise
 from reparam.program import Choose, Params, Program, Site, Trace, describe, reaches_value, run
@@ -41,6 +41,11 @@ def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str,
     sites = describe(program, params)
     if not sites:
         raise ReparamError("the program has no sample site: call sample(name, law) for what is random")
+    for name, site in sites.items():
+        try:
+            site.law.validate()
+        except ReparamError as error:
+            raise NumericalError(f"sample site {name!r}: {error}") from None
     estimator.check(sites)
     if estimator.card.needs_derivative and not reaches_value(program, params):
         raise ReparamError(

@@ -13,11 +13,9 @@ from torch import Tensor
 
 from reparam import data, estimators
 from reparam.engine import paths
-from reparam.engine.diagnosis import NotFinite
-from reparam.engine.gradient import prepare
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.engine.minibatch import minibatch_indices
-from reparam.errors import ReparamError
+from reparam.errors import NumericalError, ReparamError
 from reparam.estimators import Estimator
 from reparam.estimators.base import Sites
 from reparam.estimators.card import Objective
@@ -27,7 +25,7 @@ from reparam.measure.subject import pick
 from reparam.noise import NoiseSpec, draw_block
 from reparam.oracles import objectives
 from reparam.oracles.states import KINDS, NODES
-from reparam.program import Params, Program
+from reparam.program import Params, Program, describe
 
 MOST_STATES = 2**16
 """Joint states, quadrature points included, that an oracle enumerates."""
@@ -99,16 +97,13 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     machine: dict[str, float] = {}
     groups = _groups(context.params)
     for label, estimator in chosen(options["estimators"]).items():
-        sites = prepare(estimator, program, context.params)
         target = estimator.card.objective, int(getattr(estimator, "samples", 1))
-        if target not in references:
-            references[target] = _reference(
-                context, program, sites, target, options.get("reference", "oracle")
-            )
         try:
             sampler = begin(estimator, program, context.params, context.axes, **_held(context, estimator))
             moments = sampler.take(int(options["draws"]))
-        except NotFinite:
+            if target not in references:
+                references[target] = _reference(context, program, target, options.get("reference", "oracle"))
+        except NumericalError:
             metrics |= {
                 f"{quantity}/{label}/{group}": math.nan for group in groups for quantity in QUANTITIES
             }
@@ -177,9 +172,7 @@ def _held(context: Context, estimator: Estimator) -> dict[str, Any]:
     return {}
 
 
-def _reference(
-    context: Context, program: Program, sites: Sites, target: tuple[Objective, int], given: Any
-) -> Reference:
+def _reference(context: Context, program: Program, target: tuple[Objective, int], given: Any) -> Reference:
     """The oracle's gradient of this objective, or an estimator's mean on noise of its own."""
     if given != "oracle":
         (estimator,) = chosen({given["name"]: {k: v for k, v in given.items() if k != "draws"}}).values()
@@ -189,7 +182,7 @@ def _reference(
         moments = sampler.take(int(given["draws"]))
         return Reference(moments.mean, moments.standard_error)
     objective, samples = target
-    _check_states(sites, target)
+    _check_states(describe(program, context.params), target)
     params = {name: entry.detach().clone().requires_grad_() for name, entry in context.params.items()}
     with torch.enable_grad():
         if objective == "expectation":
