@@ -163,6 +163,7 @@ def test_simple_subtracts_f_at_the_mean_field_and_needs_no_derivative() -> None:
     found = estimate_gradient(MuProp(simple=True), program, params, {"x": {"uniform": u}}).gradient["logits"]
     p = params["logits"].sigmoid()
     torch.testing.assert_close(found, (2 - 1) * (1 - p))
+    prepare(MuProp(simple=True), program, params)
     with pytest.raises(ReparamError, match="muprop differentiates f"):
         prepare(MuProp(), program, params)
 
