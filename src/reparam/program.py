@@ -7,7 +7,7 @@ entry per datum (or () for a single one), never summed over data inside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -155,8 +155,9 @@ def describe(program: Program, params: Params) -> dict[str, Site]:
     return run(program, params, _middle(params)).latent
 
 
-def reaches_value(program: Program, params: Params) -> bool:
-    """Whether the value can be differentiated with respect to the sample of at least one site."""
+def reaches_value(program: Program, params: Params, names: Collection[str]) -> bool:
+    """Whether the sample of at least one of these sites can be differentiated into the value, directly or through
+    the law of a site that is not among them."""
     samples: dict[str, Tensor] = {}
     middle = _middle(params)
 
@@ -167,8 +168,10 @@ def reaches_value(program: Program, params: Params) -> bool:
 
     stopped = {name: entry.detach() for name, entry in params.items()}
     with torch.enable_grad():
-        value = run(program, stopped, choose).value.sum()
-    inputs = [z for z in samples.values() if z.requires_grad]
+        trace = run(program, stopped, choose)
+        others = [s.law.log_prob(s.z.detach()).sum() for n, s in trace.latent.items() if n not in names]
+        value = torch.stack([trace.value.sum(), *others]).sum()
+    inputs = [z for name, z in samples.items() if name in names and z.requires_grad]
     if not inputs or not value.requires_grad:
         return False
     return any(g is not None for g in torch.autograd.grad(value, inputs, allow_unused=True))

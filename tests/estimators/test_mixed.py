@@ -125,6 +125,7 @@ def test_an_inner_moving_average_learns_at_a_sample_of_the_outer_sites() -> None
     noise = {s: {r: n[0] for r, n in x.items()} for s, x in block.items()}
     tunables, memory = estimator.start(PARAMS, sites, generator("mixed", "init"))
     found = estimate_gradient(estimator, program, PARAMS, noise, tunables, memory)
+    assert found.evaluations == estimator.card.evaluations(estimator, sites) == 2
     average = found.memory["low"]["average"]["low"]
     torch.testing.assert_close(average, found.value.mean())
 
@@ -158,3 +159,30 @@ def test_what_does_not_fit_is_said_in_one_line(sites: dict[str, Any], message: s
         estimator = estimators.make("mixed", {"sites": sites})
         estimator.start(PARAMS, prepare(estimator, program, PARAMS), generator("mixed", "init"))
     assert "\n" not in str(caught.value)
+
+
+def test_promises_are_those_of_the_members() -> None:
+    card = Mixed(sites={"bits": {"name": "straight_through"}, "code": {"name": "pathwise"}}).card
+    assert not card.unbiased and card.needs_derivative
+    tuned = {"name": "rebar", "tuned": "site"}
+    assert Mixed(sites={"bits": tuned, "code": {"name": "pathwise"}}).card.tunables >= {
+        "eta",
+        "log_temperature",
+    }
+
+
+def test_a_member_that_differentiates_needs_a_path_of_its_own_sites() -> None:
+    """The code reaches f only through the law of the bit after it: enough for pathwise there, not for the bits."""
+
+    def hidden(params, sample):
+        code = sample("code", Normal(params["mean"], torch.ones(2, 1)))
+        return sample("low", Bernoulli(logits=params["low"] + code)).detach().sum(-1)
+
+    def cut(params, sample):
+        code = sample("code", Normal(params["mean"], torch.ones(2, 1))).detach()
+        return sample("low", Bernoulli(logits=params["low"] + code)).sum(-1)
+
+    estimator = Mixed(sites={"code": {"name": "pathwise"}, "low": {"name": "score_function"}})
+    prepare(estimator, hidden, PARAMS)
+    with pytest.raises(ReparamError, match=r"through its pathwise.*from any site \(code\)"):
+        prepare(estimator, cut, PARAMS)

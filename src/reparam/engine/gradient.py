@@ -47,12 +47,14 @@ def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str,
         except ReparamError as error:
             raise NumericalError(f"sample site {name!r}: {error}") from None
     estimator.check(sites)
-    if estimator.card.needs_derivative and not reaches_value(program, params):
-        raise ReparamError(
-            f"{name_of(estimator)} differentiates f with respect to its samples, but no differentiable path leads "
-            f"from any site ({', '.join(sites)}) to the value; use an estimator that needs only values of f, such as "
-            "score_function"
-        )
+    for member, names in estimator.differentiates(sites):
+        if not reaches_value(program, params, names):
+            inside = "" if member is estimator else f" (through its {name_of(member)})"
+            raise ReparamError(
+                f"{name_of(estimator)}{inside} differentiates f with respect to its samples, but no differentiable "
+                f"path leads from any site ({', '.join(names)}) to the value; use an estimator that needs only values "
+                "of f, such as score_function"
+            )
     return sites
 
 

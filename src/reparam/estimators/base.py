@@ -91,6 +91,10 @@ class Estimator(ABC):
     ) -> Terms:
         """The terms of one estimate at `params`, from this noise."""
 
+    def differentiates(self, sites: Sites) -> list[tuple[Estimator, tuple[str, ...]]]:
+        """Who differentiates f with respect to which samples: of each group, one at least must lead to f."""
+        return [(self, tuple(sites))] if self.card.needs_derivative else []
+
     def check(self, sites: Sites) -> None:
         """Raise ReparamError, naming the site and who could, when a law is not one that it can handle."""
         for name, site in sites.items():

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reparam import estimators
 from reparam.errors import ReparamError
-from reparam.estimators.base import Estimator, Run, Sites, Terms, name_of, register
+from reparam.estimators.base import Estimator, Run, Sites, Terms, name_of, register, restate
 from reparam.estimators.card import ANY_LAW, Card
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Choose, Params, Trace
@@ -49,19 +49,25 @@ class Mixed(Estimator):
         unbiased=True,
         needs_derivative=False,
         requires=ANY_LAW,
-        evaluations=lambda estimator, sites: math.prod(
-            member.card.evaluations(member, {name: sites[name] for name in names})
-            for member, names in estimator.members(sites)
-        ),
+        evaluations=lambda estimator, sites: estimator.evaluations(sites),
         settings=(
             {"sites": {"top": {"name": "exact"}, "low": {"name": "score_function"}}},
             {"sites": {"top": {"name": "score_function"}, "low": {"name": "exact"}}},
+            {"sites": {"top": {"name": "score_function"}, "low": {"name": "pathwise"}}},
         ),
     )
 
     def __post_init__(self) -> None:
         made = {name: _made(name, given) for name, given in dict(self.sites).items()}
         object.__setattr__(self, "sites", made)
+        cards = [member.card for member in made.values()]
+        restate(
+            self,
+            unbiased=all(card.unbiased for card in cards),
+            needs_derivative=any(card.needs_derivative for card in cards),
+            given_signal=all(card.given_signal or card.needs_derivative for card in cards),
+            tunables=frozenset().union(*(card.tunables for card in cards)),
+        )
 
     def members(self, sites: Mapping[str, Any]) -> Members:
         """The groups of consecutive sites with equal estimators, in the program's order."""
@@ -78,6 +84,21 @@ class Mixed(Estimator):
             else:
                 groups.append((self.sites[name], (name,)))
         return groups
+
+    def evaluations(self, sites: Sites) -> int:
+        """Of one estimate: those of the members multiply; a later one with averages learns at one more run."""
+        members = self.members(sites)
+        own = [{name: sites[name] for name in names} for _, names in members]
+        counts = [member.card.evaluations(member, own[i]) for i, (member, _) in enumerate(members)]
+        learning = [i for i, (m, _) in enumerate(members) if i and m.init(own[i], torch.Generator())[1]]
+        return math.prod(counts) + sum(math.prod(counts[i:]) for i in learning)
+
+    def differentiates(self, sites: Sites) -> list[tuple[Estimator, tuple[str, ...]]]:
+        return [
+            group
+            for member, names in self.members(sites)
+            for group in member.differentiates({name: sites[name] for name in names})
+        ]
 
     def check(self, sites: Sites) -> None:
         for member, names in self.members(sites):
@@ -162,18 +183,19 @@ class Mixed(Estimator):
             return terms
 
         terms = terms_at(0, params, sampled)
-        remembered, losses = dict(memory), [terms.tunable_loss]
+        remembered, losses, learning = dict(memory), [terms.tunable_loss], 0
         if members[0][1][0] in memory:
             remembered[members[0][1][0]] = terms.memory
         for i, (_, names) in enumerate(members[1:], start=1):
             if names[0] in memory:  # what it learns, it learns at one sample of the sites before it
                 inner = terms_at(i, params, lambda name, law: sampled(name, law).detach())
+                learning += math.prod(evaluations[k] for k in range(i, len(members)))
                 remembered[names[0]] = inner.memory
                 losses.append(inner.tunable_loss)
         given = [loss for loss in losses if loss is not None]
         return terms._replace(
             memory=remembered,
-            evaluations=math.prod(evaluations.values()),
+            evaluations=math.prod(evaluations.values()) + learning,
             tunable_loss=torch.stack(given).sum() if given else None,
             tune_variance=any(variance),
         )
