@@ -114,23 +114,6 @@ def test_taylor_s_coefficient_is_exact_on_a_linear_f_of_several_sites() -> None:
         torch.testing.assert_close(entry, entry[:1].expand_as(entry))
 
 
-def test_a_shared_site_is_corrected_for_the_noise_of_the_sites_inside_the_plate() -> None:
-    """Its own gradient has no variance for a linear f, though the sum over the plate is full of theirs."""
-
-    def linear(params, sample):
-        shared = sample("shared", Bernoulli(logits=params["shared"], event_dims=1))
-        local = sample("local", Bernoulli(logits=params["local"]))
-        return local.sum(-1) * torch.tensor([0.5, -2.0, 1.0]) + (shared * torch.tensor([1.0, 3.0])).sum()
-
-    params = {
-        "shared": torch.tensor([0.3, -1.0], dtype=torch.float64),
-        "local": torch.tensor([[0.2], [0.0], [-0.7]], dtype=torch.float64),
-    }
-    found = estimates(DoubleControlVariates(), linear, params, coefficients(linear, params, -1.0), 50)
-    torch.testing.assert_close(found["shared"], found["shared"][:1].expand(50, 2))
-    assert (found["local"].std(0) > 0.01).all()
-
-
 def test_training_the_coefficient_brings_the_variance_below_leave_one_out() -> None:
     """The toy of the paper, (1/D) |b − 0.499|² with K = 2, at probabilities .6 and D = 50 of its 200 bits.
 

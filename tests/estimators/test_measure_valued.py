@@ -129,20 +129,6 @@ def test_other_sites_may_have_other_estimators(key: str, top, low) -> None:
         assert ((sample.mean(0) - truth).abs() <= tolerance).all(), name
 
 
-def test_every_entry_has_its_own_derivative() -> None:
-    """Two data of three dimensions: each moves alone, and its difference goes back to its own place."""
-    slopes = torch.tensor([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]], dtype=torch.float64)
-    params = {"loc": torch.zeros(2, 3, dtype=torch.float64), "scale": torch.ones(3, dtype=torch.float64)}
-
-    def linear(params, sample):
-        return (slopes * sample("z", Normal(params["loc"], params["scale"]))).sum(-1)
-
-    found = estimates(MeasureValued(), linear, params, 20_000)["loc"]
-    for row in range(2):
-        for column in range(3):
-            assert agrees(found[:, row, column], slopes[row, column].item())
-
-
 def test_three_runs_per_dimension_and_one() -> None:
     params = {"loc": torch.zeros(4, 5), "scale": torch.ones(5)}
     estimator = MeasureValued(samples=2)

@@ -38,19 +38,6 @@ MUTANTS = [
     Mutant(
         "distributions/normal.py", "- 1 - ratio.log()", "- 1 + ratio.log()", "distributions/test_contract.py"
     ),
-    Mutant("distributions/bernoulli.py", "logistic > 0", "logistic < 0", "distributions/test_contract.py"),
-    Mutant(
-        "estimators/pathwise.py",
-        "run(params, follow(one)).value",
-        "run(params, lambda name, law: law.path(one[name]).detach()).value",
-        "estimators/test_contract.py",
-    ),
-    Mutant(
-        "estimators/score_function.py",
-        "law.path(draw[name]).detach()",
-        "law.path(draw[name])",
-        "estimators/test_contract.py",
-    ),
     Mutant(
         "estimators/score_function.py",
         "losses = [values.mean(0)]",
@@ -59,26 +46,8 @@ MUTANTS = [
     ),
     Mutant(
         "estimators/score_function.py",
-        "(signal.sum(0) - signal)",
-        "signal.sum(0)",
-        "estimators/test_contract.py",
-    ),
-    Mutant(
-        "estimators/score_function.py",
         'memory["average"][name] / weight',
         "0.05 * signal",
-        "estimators/test_contract.py",
-    ),
-    Mutant(
-        "estimators/score_function.py",
-        "values.sum(dim=tuple(range(-missing, 0)))",
-        "values.mean(dim=tuple(range(-missing, 0)))",
-        "estimators/test_contract.py",
-    ),
-    Mutant(
-        "estimators/exact.py",
-        "_log_q(trace).exp()",
-        "_log_q(trace).exp().detach()",
         "estimators/test_contract.py",
     ),
     Mutant("engine/gradient.py", "+ scales[name] * part[name]", "+ part[name]", "engine/test_gradient.py"),
@@ -181,8 +150,8 @@ MUTANTS = [
     ),
     Mutant(
         "measure/oracle_checks.py",
-        "if not finding.passed:",
-        "if False:",
+        "if not finding.passed]",
+        "if False]",
         "measure/test_oracle_checks.py -k broken",
     ),
     Mutant("cells/train.py", '"measure", name)', '"measure", name, step)', "cells/test_train.py -k share"),

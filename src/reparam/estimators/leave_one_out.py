@@ -41,7 +41,7 @@ def hard_samples(
             return trace.value.sum(), (trace.value, {name: read(site) for name, site in trace.latent.items()})
 
         def read(site: Site) -> tuple[Tensor, Tensor, Tensor]:
-            return site.law.log_prob(site.z), statistic(site.law), site.z
+            return site.law.log_prob(site.z), statistic(site.law), site.z.detach()
 
         still = {name: torch.zeros_like(roles["uniform"]) for name, roles in draw.items()}
         total, pullback, (value, found) = torch.func.vjp(at, still, has_aux=True)  # type: ignore[misc]

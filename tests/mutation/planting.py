@@ -1,0 +1,89 @@
+"""Putting a fault into the running code, and asking the tests of an estimator whether they see it."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
+
+from reparam import estimators
+from reparam.measure import contract
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "reparam"
+ORDER = ("means", "plates", "evaluations", "own parameters", "derivative", "signals", "refusals", "nested")
+"""The contract's checks, those first that see most faults."""
+
+
+@contextlib.contextmanager
+def planted(file: Path, tree: ast.Module) -> Iterator[None]:
+    """The functions of a module of the package with the code of `tree` in the place of their own."""
+    module = importlib.import_module(".".join(["reparam", *file.relative_to(PACKAGE).with_suffix("").parts]))
+    changed = []
+    for name, code in _codes(tree, file).items():
+        function = _function(module, name)
+        if function is not None and function.__code__ != code:
+            changed.append((function, function.__code__))
+            function.__code__ = code
+    assert changed, f"{file.name}: this changes nothing"
+    try:
+        yield
+    finally:
+        for function, code in changed:
+            function.__code__ = code
+
+
+def contract_is_red(names: Iterable[str]) -> bool:
+    """Whether a check of the contract fails, or breaks down, for one of these estimators; it stops at the first."""
+    try:
+        for name in names:
+            kind = estimators.get(name)
+            every = contract.cases(kind)
+            for check in ORDER:
+                alone = check == "means" and kind.card.unbiased
+                parts = [[case] for case in every] if alone else [every]
+                if not every or not all(f.passed for cases in parts for f in contract.CHECKS[check](cases)):
+                    return True
+    except Exception:
+        return True
+    return False
+
+
+def suite_is_red(file: Path) -> bool:
+    """Whether a file of tests, run in this process, has a test that fails."""
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", str(file)]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return file.exists() and pytest.main(arguments) == pytest.ExitCode.TESTS_FAILED
+
+
+def _codes(tree: ast.Module, file: Path) -> dict[str, CodeType]:
+    """Qualified name → code of every function and method of the module; nested functions are part of theirs."""
+    found: dict[str, CodeType] = {}
+
+    def visit(code: CodeType) -> None:
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                if "<" not in constant.co_qualname:
+                    found[constant.co_qualname] = constant
+                visit(constant)
+
+    visit(compile(tree, str(file), "exec"))
+    return found
+
+
+def _function(module: Any, name: str) -> FunctionType | None:
+    found = module
+    for part in name.split("."):
+        found = found.__dict__.get(part)
+    if isinstance(found, property):
+        found = found.fget
+    if isinstance(found, staticmethod):
+        found = found.__func__
+    return found if isinstance(found, FunctionType) else None

@@ -1,0 +1,6 @@
+"""Generated faults that no test can see, and why: the code means the same with them.
+
+The key names the file, the expression and the fault.
+"""
+
+SURVIVORS: dict[str, str] = {}
