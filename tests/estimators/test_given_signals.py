@@ -148,3 +148,23 @@ def test_signals_that_do_not_fit_are_refused(options: Any, signals: Any, message
     with pytest.raises(ReparamError, match=message) as caught:
         estimate_gradient(estimator, program, params, noise, signals=signals)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("score_function", {"baseline": "mean"}),
+        ("score_function", {"baseline": "optimal"}),
+        ("nvil", {"samples": 2}),
+    ],
+)
+def test_options_that_need_values_of_f_refuse_signals(name: str, options: dict[str, Any]) -> None:
+    """The baselines at fresh samples and the bound of several, though the defaults of both take signals."""
+    with pytest.raises(
+        ReparamError, match=f"{name} .*learning signals cannot be given to it; .*vargrad"
+    ) as caught:
+        estimate_gradient(
+            estimators.make(name, options), acting(torch.zeros(2)), POLICY, {}, signals={"action": FIRST}
+        )
+    assert estimators.get(name).card.given_signal
+    assert "\n" not in str(caught.value)
