@@ -37,6 +37,7 @@ def package(tmp_path):
             file.write_text(text)
         sources.tree_digest.cache_clear()
         sources._parse.cache_clear()
+        sources._imports.cache_clear()
         return tmp_path / "pkg"
 
     write(init="")
@@ -208,6 +209,7 @@ def test_a_plug_in_s_code_counts(monkeypatch, tmp_path, method):
     (tmp_path / "foreign_estimator.py").write_text("RATE = 2")
     sources.tree_digest.cache_clear()
     sources._parse.cache_clear()
+    sources._imports.cache_clear()
     assert cell_digest(cell) != before[0] and oracle_digest("foreign") != before[1]
 
 

@@ -160,9 +160,13 @@ def _parse(file: Path) -> ast.Module:
         raise ReparamError(f"{file.name}, line {error.lineno}: not valid Python: {error.msg}") from None
 
 
-def _imports(file: Path, module: str) -> Iterator[str]:
+@cache
+def _imports(file: Path, module: str) -> tuple[str, ...]:
     """Names that may be modules: `from a import b` gives both `a` and `a.b`."""
-    base = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    return tuple(_imported(file, module if file.name == "__init__.py" else module.rpartition(".")[0]))
+
+
+def _imported(file: Path, base: str) -> Iterator[str]:
     for node in ast.walk(_parse(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
