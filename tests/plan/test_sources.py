@@ -249,7 +249,7 @@ def test_a_mixed_cell_hangs_on_its_members(monkeypatch):
         ("pathwise", "estimators.exact", False),
         ("pathwise", "plan.plan", False),
         ("mixed", "estimators.exact", True),  # a member in its card's settings
-        ("mixed", "estimators.pathwise", False),
+        ("mixed", "estimators.arm", False),
     ],
 )
 def test_an_oracle_check_hangs_on_what_it_imports(monkeypatch, name, module, changes):
