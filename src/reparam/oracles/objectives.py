@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
-from reparam.oracles.states import NODES, Table, table
+from reparam.oracles.states import NODES, Table, table, tuples
 from reparam.program import Params, Program
 
 
@@ -46,5 +45,5 @@ def wake(program: Program, params: Params, samples: int, nodes: int = NODES) -> 
 
 def _tuples(states: Table, samples: int) -> Table:
     """Each entry for all tuples of `samples` states: [states^samples, samples, *plate]."""
-    index = torch.cartesian_prod(*(torch.arange(len(states.value)),) * samples).reshape(-1, samples)
+    index = tuples(len(states.value), samples)
     return Table(*(entry[index] for entry in states))

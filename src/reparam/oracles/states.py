@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reparam.program import Params, Program, run
+from reparam.program import Params, Program, Trace, run
 
 NODES = 24
 """Points of a Normal entry: exact for E[polynomial of degree < 48], its gradient for two degrees less."""
@@ -38,25 +38,32 @@ class Kind(NamedTuple):
     alphabet: Callable[[Any, int], tuple[Tensor, Tensor]]
     """Standard states of one variable [A, …] and their weights [A]."""
     place: Callable[[Any, Tensor], Tensor]
-    """The sample at these standard states, a constant in the law's shape."""
+    """The sample at these standard states, in the law's shape."""
     probability: Callable[[Any, Tensor], Tensor]
     """Mass or density per variable, differentiable in the law's parameters."""
     density: bool = False
     """Whether the states are quadrature points: their mass is the weight of the point, times q over q as it is now."""
 
 
-def table(program: Program, params: Params, nodes: int = NODES) -> Table:
+def table(program: Program, params: Params, nodes: int = NODES, follow: bool = False) -> Table:
     """Run `program` at every joint state of its sites, in the dtype of `params`.
 
     Bits, one-hot vectors and indices take every value, Normal entries the `nodes` points of Gauss–Hermite quadrature
     around their present mean, logits of relaxed bits the points of a trapezoidal rule. Samples are constants: all
     dependence on how they are drawn is in `mass`. Sites that depend on earlier ones need nothing special.
+
+    With `follow` quadrature points move with the parameters instead, and their mass does not.
     """
+
+    def place(law: Any, point: Tensor) -> Tensor:
+        z = _kind(law).place(law, point)
+        return z if follow else z.detach()
+
     grids: dict[str, tuple[Tensor, Tensor]] = {}
 
     def first(name: str, law: Any) -> Tensor:
         grids[name] = _grid(law, nodes)
-        return _kind(law).place(law, grids[name][0][0])
+        return place(law, grids[name][0][0])
 
     run(program, params, first)
     index = torch.cartesian_prod(*(torch.arange(len(weights)) for _, weights in grids.values()))
@@ -65,18 +72,40 @@ def table(program: Program, params: Params, nodes: int = NODES) -> Table:
     weights = torch.stack([w[index[:, i]] for i, (_, w) in enumerate(grids.values())]).prod(0)
 
     def one(point: dict[str, Tensor], weight: Tensor) -> Table:
-        trace = run(program, params, lambda name, law: _kind(law).place(law, point[name]))
+        trace = run(program, params, lambda name, law: place(law, point[name]))
         mass, log_q = torch.zeros_like(trace.value) + weight, torch.zeros_like(trace.value)
         for site in trace.latent.values():
             entries = _kind(site.law).probability(site.law, site.z)
             variables = len(_kind(site.law).variables(site.law))
             own = entries.flatten(entries.ndim - variables).prod(-1) if variables else entries
             q = own[(..., *(None,) * (mass.ndim - own.ndim))]
-            mass = mass * (q / q.detach() if _kind(site.law).density else q)
+            if not _kind(site.law).density:
+                mass = mass * q
+            elif not follow:
+                mass = mass * q / q.detach()
             log_q = log_q + q.log()
         return Table(trace.value, mass, log_q)
 
     return torch.vmap(one)(points, weights)
+
+
+def first_states(program: Program, params: Params) -> Trace:
+    """A run at some state of every site, to look at what sites there are."""
+
+    def first(name: str, law: Any) -> Tensor:
+        return _kind(law).place(law, _grid(law, 2)[0][0]).detach()
+
+    return run(program, params, first)
+
+
+def is_density(law: Any) -> bool:
+    """Whether the law's states are points of a quadrature, and not all that there are."""
+    return _kind(law).density
+
+
+def tuples(states: int, samples: int) -> Tensor:
+    """The indices of all tuples of `samples` states: [states^samples, samples]."""
+    return torch.cartesian_prod(*(torch.arange(states),) * samples).reshape(-1, samples)
 
 
 def _grid(law: Any, nodes: int) -> tuple[Tensor, Tensor]:
@@ -140,14 +169,14 @@ KINDS = {
     "Normal": Kind(
         _event,
         lambda law, nodes: _standard_normal(nodes),
-        lambda law, point: (law.loc + law.scale * point.to(law.loc)).detach().expand(law.shape),
+        lambda law, point: (law.loc + law.scale * point.to(law.loc)).expand(law.shape),
         _normal_density,
         density=True,
     ),
     "LogitRelaxedBernoulli": Kind(
         _event,
         lambda law, nodes: _standard_logistic(),
-        lambda law, point: ((law.logits + point.to(law.logits)) / law.temperature).detach().expand(law.shape),
+        lambda law, point: ((law.logits + point.to(law.logits)) / law.temperature).expand(law.shape),
         lambda law, z: law.temperature * _logistic_density(law.temperature * z - law.logits),
         density=True,
     ),
