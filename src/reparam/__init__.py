@@ -11,13 +11,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reparam.distributions import Bernoulli as Bernoulli
     from reparam.distributions import Categorical as Categorical
+    from reparam.distributions import Cauchy as Cauchy
+    from reparam.distributions import Exponential as Exponential
     from reparam.distributions import ExpRelaxedCategorical as ExpRelaxedCategorical
+    from reparam.distributions import FromCDF as FromCDF
+    from reparam.distributions import FromInverseCDF as FromInverseCDF
+    from reparam.distributions import FromStandardization as FromStandardization
+    from reparam.distributions import FromTriangularStandardization as FromTriangularStandardization
+    from reparam.distributions import Gumbel as Gumbel
+    from reparam.distributions import Kumaraswamy as Kumaraswamy
+    from reparam.distributions import Laplace as Laplace
     from reparam.distributions import Law as Law
+    from reparam.distributions import Logistic as Logistic
     from reparam.distributions import LogitRelaxedBernoulli as LogitRelaxedBernoulli
+    from reparam.distributions import LogNormal as LogNormal
+    from reparam.distributions import MultivariateNormal as MultivariateNormal
     from reparam.distributions import Normal as Normal
     from reparam.distributions import OneHotCategorical as OneHotCategorical
     from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
+    from reparam.distributions import Uniform as Uniform
+    from reparam.distributions import Weibull as Weibull
     from reparam.engine.estimate import draw_noise as draw_noise
     from reparam.engine.estimate import estimate as estimate
     from reparam.engine.estimate import init_estimator as init_estimator
@@ -51,13 +65,27 @@ if TYPE_CHECKING:
 _HOMES = {
     "Bernoulli": "distributions",
     "Categorical": "distributions",
+    "Cauchy": "distributions",
     "ExpRelaxedCategorical": "distributions",
+    "Exponential": "distributions",
+    "FromCDF": "distributions",
+    "FromInverseCDF": "distributions",
+    "FromStandardization": "distributions",
+    "FromTriangularStandardization": "distributions",
+    "Gumbel": "distributions",
+    "Kumaraswamy": "distributions",
+    "Laplace": "distributions",
     "Law": "distributions",
+    "LogNormal": "distributions",
+    "Logistic": "distributions",
     "LogitRelaxedBernoulli": "distributions",
+    "MultivariateNormal": "distributions",
     "Normal": "distributions",
     "OneHotCategorical": "distributions",
     "RelaxedBernoulli": "distributions",
     "RelaxedOneHotCategorical": "distributions",
+    "Uniform": "distributions",
+    "Weibull": "distributions",
     "AnnealedStraightThrough": "estimators.straight_through",
     "Arm": "estimators.arm",
     "Concrete": "estimators.gumbel",

@@ -3,6 +3,10 @@
 from reparam.distributions.base import Law, Relaxable
 from reparam.distributions.bernoulli import Bernoulli
 from reparam.distributions.categorical import Categorical, OneHotCategorical
+from reparam.distributions.custom import FromInverseCDF
+from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
+from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logistic, LogNormal
+from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal, standard_normal
 from reparam.distributions.relaxed import (
     ExpRelaxedCategorical,
@@ -10,17 +14,32 @@ from reparam.distributions.relaxed import (
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
 )
+from reparam.distributions.standardization import FromCDF, FromStandardization, FromTriangularStandardization
 
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Cauchy",
     "ExpRelaxedCategorical",
+    "Exponential",
+    "FromCDF",
+    "FromInverseCDF",
+    "FromStandardization",
+    "FromTriangularStandardization",
+    "Gumbel",
+    "Kumaraswamy",
+    "Laplace",
     "Law",
+    "LogNormal",
+    "Logistic",
     "LogitRelaxedBernoulli",
+    "MultivariateNormal",
     "Normal",
     "OneHotCategorical",
     "Relaxable",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
+    "Uniform",
+    "Weibull",
     "standard_normal",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from reparam.distributions.base import Law, require
+from reparam.distributions.numerics import normal_cdf
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
@@ -49,6 +50,14 @@ class Normal(Law):
 
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         return self.loc + self.scale * noise["normal"]
+
+    def icdf(self, u: Tensor) -> Tensor:
+        """The quantile of every entry at `u` in (0, 1)."""
+        return self.loc + self.scale * torch.special.ndtri(u)
+
+    def cdf(self, z: Tensor) -> Tensor:
+        """The probability of a value of at most `z`, of every entry."""
+        return normal_cdf((z - self.loc) / self.scale)
 
     def log_prob(self, z: Tensor) -> Tensor:
         standard = (z - self.loc) / self.scale

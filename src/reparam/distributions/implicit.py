@@ -1,0 +1,104 @@
+"""Roots of increasing functions: found by bisection, differentiated by the implicit function theorem.
+
+Where h(z, φ) = ε holds along the path z(φ), dz/dφ = −(∂h/∂z)⁻¹ ∂h/∂φ. h maps the sample to its noise: in the other
+direction, ε to z, the formula is wrong (there dz/dφ is ∂h/∂φ itself).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
+_INTEGERS = {16: torch.int16, 32: torch.int32, 64: torch.int64}
+
+
+def bisect(increasing: Map, target: Tensor, low: float, high: float) -> Tensor:
+    """The last number z of the open interval (low, high) with increasing(z) < target, entry by entry.
+
+    It is the neighbour of the root, or the first number of the interval where none lies below the target. `increasing`
+    is asked for 15 numbers at a time, on a new leading axis. The search goes over the floating-point numbers
+    themselves, four binary digits of their magnitude a step: 8 steps in float32, 16 in float64, wherever the root is.
+    (Fewer digits a step cost fewer evaluations but many more operations, which take minutes to compile.) Magnitudes
+    lie between √tiny and √max of the dtype, so that squares and reciprocal squares are finite.
+    """
+    info = torch.finfo(target.dtype)
+    integer = _INTEGERS[info.bits]
+    least, most = torch.full_like(target, math.sqrt(info.tiny)), math.sqrt(info.max)
+
+    def end(value: float, inwards: float) -> Tensor:
+        if value == 0:
+            return least if inwards > 0 else -least
+        return torch.full_like(target, value).nextafter(torch.full_like(target, inwards)).clamp(-most, most)
+
+    first, last = end(low, math.inf), end(high, -math.inf)
+    if low < 0 < high:
+        negative = increasing(torch.zeros_like(target)) >= target
+    else:
+        negative = torch.full_like(target, high <= 0, dtype=torch.bool)
+    # Numbers of one sign, read as integers, are in the order of their magnitude.
+    origin = least.view(integer) + torch.where(negative, torch.iinfo(integer).min, 0).to(integer)
+
+    def number(rank: Tensor) -> Tensor:
+        return rank.view(target.dtype).clamp(first, last)
+
+    # Further from 0 by `steps` lies, on the positive side, the last number below the target; on the negative side
+    # the number after the last one that is not below it. What is not a number is too far out on either.
+    steps, trials = torch.zeros_like(origin), origin - negative.to(integer)
+    digits = torch.arange(1, 16, dtype=integer, device=target.device).reshape(-1, *(1,) * target.ndim)
+    for place in range(info.bits - 6, -4, -4):  # between √tiny and √max magnitudes differ in all bits but two
+        digit = digits << max(place, 0)
+        value = increasing(number(trials + steps + digit))
+        further = torch.where(negative, value >= target, value < target)
+        steps = steps + (further.sum(0, dtype=integer) << max(place, 0))
+    return number(origin + steps)
+
+
+def slope(function: Map, z: Tensor) -> tuple[Tensor, Tensor]:
+    """(value, derivative) at `z` of a function that acts on each entry alone."""
+    value, pullback = torch.func.vjp(function, z)  # type: ignore[misc]
+    return value, pullback(torch.ones_like(value))[0]
+
+
+def jacobian(function: Map, z: Tensor) -> tuple[Tensor, Tensor]:
+    """(value, [..., D, D] Jacobian) at `z` of a function that acts on each vector over the last axis alone."""
+    value, pullback = torch.func.vjp(function, z)  # type: ignore[misc]
+    size = z.shape[-1]
+    rows = torch.eye(size, dtype=z.dtype, device=z.device)
+    rows = rows.reshape(size, *(1,) * (z.ndim - 1), size).expand(size, *z.shape)
+    return value, torch.vmap(pullback)(rows)[0].movedim(0, -2)
+
+
+def solve(value: Tensor, jacobian: Tensor) -> Tensor:
+    """The vectors x with jacobian x = value, for lower triangular Jacobians."""
+    return torch.linalg.solve_triangular(jacobian, value.unsqueeze(-1), upper=False).squeeze(-1)
+
+
+class Newton(NamedTuple):
+    """How a Newton step is taken."""
+
+    linearize: Callable[[Map, Tensor], tuple[Tensor, Tensor]]
+    """(function, z) → its value and derivative at z."""
+    divide: Callable[[Tensor, Tensor], Tensor]
+    """(value, derivative) → the step."""
+
+
+ENTRYWISE = Newton(slope, torch.div)
+TRIANGULAR = Newton(jacobian, solve)
+
+
+def differentiable_root(function: Map, root: Tensor, newton: Newton = ENTRYWISE) -> Tensor:
+    """`root`, with the derivatives of the point where `function` keeps the value that it has there.
+
+    `function` may depend on any tensor that is differentiated. Two Newton steps of length zero: the first has the
+    first derivatives, and each step doubles the order, so second derivatives are exact as well.
+    """
+    z = root.detach()
+    value, derivative = newton.linearize(function, z)
+    z = z - newton.divide(value - value.detach(), derivative.detach())
+    value, derivative = newton.linearize(function, z)
+    return z - newton.divide(value - value.detach(), derivative)
