@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
     from reparam.distributions import Uniform as Uniform
     from reparam.distributions import Weibull as Weibull
+    from reparam.distributions.scales import scale_from_exp as scale_from_exp
+    from reparam.distributions.scales import scale_from_log_variance as scale_from_log_variance
+    from reparam.distributions.scales import scale_from_softplus as scale_from_softplus
     from reparam.engine.estimate import draw_noise as draw_noise
     from reparam.engine.estimate import estimate as estimate
     from reparam.engine.estimate import init_estimator as init_estimator
@@ -118,6 +121,9 @@ _HOMES = {
     "init_estimator": "engine.estimate",
     "reparameterize": "distributions.normal",
     "reparameterize_k_samples": "distributions.normal",
+    "scale_from_exp": "distributions.scales",
+    "scale_from_log_variance": "distributions.scales",
+    "scale_from_softplus": "distributions.scales",
 }
 __all__ = list(_HOMES)
 
