@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
     from reparam.distributions import Uniform as Uniform
     from reparam.distributions import Weibull as Weibull
+    from reparam.distributions import from_torch as from_torch
     from reparam.distributions.scales import scale_from_exp as scale_from_exp
     from reparam.distributions.scales import scale_from_log_variance as scale_from_log_variance
     from reparam.distributions.scales import scale_from_softplus as scale_from_softplus
@@ -117,6 +118,7 @@ _HOMES = {
     "Vimco": "estimators.vimco",
     "draw_noise": "engine.estimate",
     "estimate": "engine.estimate",
+    "from_torch": "distributions",
     "gradient_moments": "measure.moments",
     "init_estimator": "engine.estimate",
     "reparameterize": "distributions.normal",

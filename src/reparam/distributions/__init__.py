@@ -3,6 +3,7 @@
 from reparam.distributions.base import Law, Relaxable
 from reparam.distributions.bernoulli import Bernoulli
 from reparam.distributions.categorical import Categorical, OneHotCategorical
+from reparam.distributions.conversion import from_torch
 from reparam.distributions.custom import FromInverseCDF
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logistic, LogNormal
@@ -41,5 +42,6 @@ __all__ = [
     "RelaxedOneHotCategorical",
     "Uniform",
     "Weibull",
+    "from_torch",
     "standard_normal",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
@@ -67,6 +68,12 @@ class Law(ABC):
     def example(cls) -> Law:
         """One event of three entries (three categories) and no plate: what tables and examples show the law by."""
         raise NotImplementedError(f"the law {cls.__name__} gives no example of itself")
+
+    def to_torch(self) -> Distribution:
+        """The torch.distributions object of this law; ReparamError when torch has none. See `from_torch`."""
+        from reparam.distributions.conversion import to_torch  # which knows every law
+
+        return to_torch(self)
 
     def validate(self) -> None:  # noqa: B027 - a law may accept every parameter
         """Raise ReparamError when a parameter is outside its support. Reads values, so not for traced code."""
