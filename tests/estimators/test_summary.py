@@ -84,6 +84,8 @@ def test_options_carry_default_choices_and_meaning(monkeypatch: pytest.MonkeyPat
     assert samples.startswith("Independent samples")  # inherited
     assert how == "How it is done: fast or slow."
     assert table == bare == ""
+    assert found.options[1].words == how  # it names the choices already
+    assert replace(found.options[1], meaning="How.").words == "How. One of fast, slow."
 
 
 def test_an_estimator_for_a_foreign_law_has_no_example(monkeypatch: pytest.MonkeyPatch) -> None:
