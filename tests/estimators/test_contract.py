@@ -78,7 +78,8 @@ def test_false_alarms_of_the_whole_suite_are_rare() -> None:
 
 
 def test_every_estimator_s_promises_are_entered_twice() -> None:
-    assert set(estimators.names()) == set(PROMISES)
+    own = {name for name in estimators.names() if estimators.get(name).__module__.startswith("reparam.")}
+    assert own == set(PROMISES)  # an installed plug-in's promises are its own package's to enter
     for name, promise in PROMISES.items():
         card = estimators.get(name).card
         assert (card.unbiased, card.needs_derivative) == promise[:2], name

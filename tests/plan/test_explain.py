@@ -66,8 +66,18 @@ def test_the_list_has_a_row_for_every_estimator_and_law(capsys: pytest.CaptureFi
             {True: "yes", False: "no"}[f] for f in (card.unbiased, card.needs_derivative)
         ]
     assert {"wake_sleep", "mcem"} <= set(rows)
-    laws = shown(capsys, "list", "distributions")
-    assert "Normal" in laws and "pathwise" in laws
+    laws = {
+        line.split()[0]: line.split()[1:]
+        for line in shown(capsys, "list", "distributions").splitlines()
+        if line
+    }
+    assert (
+        laws["Normal"][0] == "yes"
+        and "pathwise," in laws["Normal"]
+        and "score_function" not in laws["Normal"]
+    )
+    assert laws["Bernoulli"][0] == "no" and "arm," in laws["Bernoulli"]
+    assert "score_function," in laws["path:"]
 
 
 def test_the_checks_are_shown_by_estimator_and_problem(capsys: pytest.CaptureFixture[str]) -> None:

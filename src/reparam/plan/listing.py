@@ -161,14 +161,17 @@ def _estimators() -> Group:
     return Group(table, "", key, "", learners)
 
 
-def _distributions() -> Table:
+def _distributions() -> Group:
     from reparam.estimators.base import able
-    from reparam.estimators.summary import laws
+    from reparam.estimators.summary import laws, summaries
 
-    table = _table("distributions", "name", "estimators that handle it")
+    everywhere = [entry.name for entry in summaries() if entry.any_law]
+    table = _table("distributions", "name", "path", "estimators, beside those for any law")
     for name, law in laws().items():
-        table.add_row(name, ", ".join(able(law)))
-    return table
+        own = [estimator for estimator in able(law) if estimator not in everywhere]
+        table.add_row(name, "yes" if law.reparameterized else "no", ", ".join(own))
+    key = f"path: differentiable in the parameters. Estimators for any law: {', '.join(everywhere)}."
+    return Group(table, "", key)
 
 
 def _data() -> Table:
