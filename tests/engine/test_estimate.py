@@ -76,7 +76,12 @@ def test_a_number_is_the_seed_of_one_estimate_and_a_generator_moves_on() -> None
 def test_noise_comes_in_the_parameters_type() -> None:
     params = {"logits": PARAMS["logits"].double()}
     assert draw_noise(bits, params, "score_function")["z"]["uniform"].dtype == torch.float64
-    assert estimate(bits, params, "score_function", 1).gradient["logits"].dtype == torch.float64
+    for noise in (1, torch.Generator().manual_seed(1)):
+        assert estimate(bits, params, "score_function", noise).gradient["logits"].dtype == torch.float64
+    shared, source = torch.Generator().manual_seed(4), torch.Generator().manual_seed(4)
+    value = estimate(gaussian, params, "pathwise", shared).value
+    z = params["logits"] + torch.randn(3, 2, generator=source, dtype=torch.float64)
+    torch.testing.assert_close(value, z.square().sum(-1), rtol=1e-12, atol=0)
 
 
 def test_memory_is_handed_on() -> None:

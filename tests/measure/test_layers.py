@@ -126,9 +126,14 @@ def tied(params, sample):
 
 
 def shared(params, sample):
-    """A bit shared by all data."""
-    bit = sample("bit", Bernoulli(logits=torch.zeros(1), event_dims=1))
-    return belief_net(params, sample) * (1 + bit.sum())
+    """Bits shared by all data."""
+    shared = sample("shared", Bernoulli(logits=torch.zeros(2), event_dims=1))
+    return belief_net(params, sample) * (1 + shared.sum())
+
+
+def last_sees_first(params, value):
+    """Data 0 and 2 agree in the lowest bit of their numbers."""
+    return value * torch.where(torch.arange(DATA) == 2, value[0].detach(), 1.0)
 
 
 REFUSED = {
@@ -137,6 +142,10 @@ REFUSED = {
     "a prior on the weights": changed(lambda params, value: value - params["encoder.weight"].square().sum()),
     "data that see each other": changed(lambda params, value: value * value.detach().mean()),
     "data that see one other": changed(lambda params, value: value * value.detach().roll(1)),
+    "the last that sees the first": changed(last_sees_first),
+    "a bias of which a shape is expected": changed(
+        lambda params, value: value + params["encoder.bias"].view(2).sum()
+    ),
     "a shared site": shared,
 }
 
@@ -180,6 +189,17 @@ def test_a_coefficient_of_its_own_for_the_weights_is_respected() -> None:
     torch.testing.assert_close(
         found.variance["encoder.weight"], 4 * plain.variance["encoder.weight"], rtol=1e-5, atol=0
     )
+
+
+def test_an_input_that_hardly_ever_changes_is_not_fixed() -> None:
+    """Bits that are 1 in all draws that can be tried still come from a sample."""
+    params = weights(decoder=(HIDDEN, PIXELS))
+
+    def program(params, sample):
+        z = sample("z", Bernoulli(logits=torch.full((DATA, HIDDEN), 14.0)))
+        return Bernoulli(logits=affine(params, "decoder", z)).log_prob(X)
+
+    assert found_layers(program, params, ScoreFunction()) == []
 
 
 def test_a_module_s_layers_are_seen_too() -> None:

@@ -23,11 +23,20 @@ def fed(entries: torch.Tensor, sizes: list[int]) -> Running:
 
 @pytest.mark.parametrize("sizes", [[1], [7, 100, 3], [64], [5000]])
 @pytest.mark.parametrize(
-    ("offset", "dtype"), [(0.0, torch.float32), (1e4, torch.float32), (1e9, torch.float64)]
+    ("offset", "scale", "dtype"),
+    [
+        (0.0, 1.0, torch.float32),
+        (1e4, 1.0, torch.float32),
+        (1e4, 5e-3, torch.float32),
+        (1e9, 1.0, torch.float64),
+    ],
 )
-def test_moments_are_those_of_all_draws(sizes: list[int], offset: float, dtype: torch.dtype) -> None:
-    """Also where the mean is ten thousand times the deviation, which squares in single precision cannot hold."""
-    entries = offset + draw("normal", (3000, 5), generator("test", "running"), dtype)
+def test_moments_are_those_of_all_draws(
+    sizes: list[int], offset: float, scale: float, dtype: torch.dtype
+) -> None:
+    """Also where the mean is so much larger than the deviation that single precision cannot hold squares, or
+    not even the mean."""
+    entries = offset + scale * draw("normal", (3000, 5), generator("test", "running"), dtype)
     entries[:, 4] = offset + 0.1
     running = fed(entries, sizes)
     variance, mean = torch.var_mean(entries.double() - offset, dim=0)
