@@ -47,6 +47,17 @@ def test_what_each_scale_is() -> None:
     torch.testing.assert_close(scale_from_exp(raw, constant=0.1), (raw / 2).exp() + 0.1)
 
 
+def test_defaults_and_limits() -> None:
+    far = torch.tensor([-1e3, 1e3], dtype=torch.float64)
+    torch.testing.assert_close(
+        scale_from_log_variance(far), torch.tensor([-10.0, 1.0], dtype=torch.float64).exp()
+    )
+    assert scale_from_softplus(far)[0].item() == scale_from_exp(far)[0].item() == 1e-6
+    edge = math.log(torch.finfo(torch.float32).max)
+    raw = torch.tensor([0.99 * edge, 1.01 * edge])
+    assert ((slope(scale_from_exp, raw) > 0) == torch.tensor([True, False])).all()
+
+
 def test_the_softplus_is_exact_where_torch_s_is_not() -> None:
     """torch cuts its softplus off at 20, which is 2e-9 away."""
     raw = torch.tensor([25.0], dtype=torch.float64)

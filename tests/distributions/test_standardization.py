@@ -191,6 +191,21 @@ def test_a_triangular_map_to_normal_noise_is_the_multivariate_normal() -> None:
             )
 
 
+def test_vectors_in_float32() -> None:
+    """Samples and derivatives against those of float64."""
+    epsilon = draw("normal", (3,), generator("float32"), torch.float64)
+
+    def slopes(dtype: torch.dtype) -> tuple[Tensor, tuple[Tensor, ...]]:
+        value, pullback = torch.func.vjp(
+            lambda m, t: whitened(m, t).path({"normal": epsilon.to(dtype)}), LOC.to(dtype), TRIL.to(dtype)
+        )
+        return value, pullback(torch.ones_like(value))
+
+    torch.testing.assert_close(
+        slopes(torch.float32), slopes(torch.float64), rtol=1e-5, atol=1e-5, check_dtype=False
+    )
+
+
 def banana(z: Tensor, bend: Tensor, scale: Tensor) -> Tensor:
     """z₁ = s₁ ε₁, z₂ = b z₁² + s₂ ε₂."""
     first, second = z.unbind(-1)
