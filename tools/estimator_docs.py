@@ -23,7 +23,7 @@ the cards (`make docs`).
 sample. *f*: evaluations of f per estimate, for one site and for two, at the defaults and with three entries per site.
 *trains*: parameters of its own. The formulas are estimates for the parameters of q, with one site: z is a sample, f the
 value of the program, ∂f its derivative in z, θ logits, τ a temperature, K samples. Parameters that f itself depends on
-have ∇ f(z) on top of them.
+have ∇ f at the samples on top of them.
 """
 
 

@@ -114,7 +114,7 @@ class Disarm(Estimator):
         title="DisARM (U2G), K-sample form ARMS",
         what="Runs f at antithetic bits and weighs the differences with the bits alone, the uniforms that made them "
         "averaged out.",
-        formula="1/(K−1) Σ_k f(z_k) (z_k − z̄) / (1 − ρ) ∇ θ,  z_k ~ q with correlation ρ and mean z̄;  "
+        formula="1/(K−1) Σ_k f(z_k) (z_k − z̄) / (1 − ρ) ∇ θ,  z̄ the mean of the K samples, ρ the correlation of two;  "
         "K = 2: ½ [f(z₁) − f(z₂)] (z₁ − z₂) σ(|θ|) ∇ θ",
         when="The first choice for bits when only values of f are wanted: K runs of f, nothing to tune.",
         paper="Dong et al. 2020 (arXiv:2006.10680); Dimitriev & Zhou 2021, ARMS, for K > 2",

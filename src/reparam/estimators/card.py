@@ -52,7 +52,8 @@ class Card:
     """What it does, in a few sentences."""
     formula: str
     """The estimate for the parameters of one site's law q, in plain text: z a sample, ∂f the derivative of f in it, θ
-    logits, μ a mean, τ a temperature, K samples. Parameters that f itself depends on have ∇ f(z) on top of it."""
+    logits, μ a mean, τ a temperature, K samples. Parameters that f itself depends on have ∇ f at the samples on top of
+    it."""
     when: str
     """When to use it, and when not."""
     paper: str

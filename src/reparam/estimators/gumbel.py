@@ -156,7 +156,7 @@ class GumbelRao(PathEstimator):
         title="Gumbel-Rao (Rao-Blackwellised straight-through Gumbel-Softmax)",
         what="Straight-through Gumbel-Softmax whose derivative is averaged over draws of the noise given the hard "
         "sample: the same mean, no larger variance, and no further evaluation of f.",
-        formula="∂f(z) 1/M Σ_m ∇ soften(g_m, τ),  z ~ q,  g_m ~ p(g | z),  g = θ + noise",
+        formula="∂f(z) 1/M Σ_m ∇ soften(g_m, τ),  z ~ q,  g_m ~ p(g | z),  g = θ + noise, the noise constant",
         when="In place of st_gumbel_softmax, most of all at low temperatures, where that one is noisy.",
         paper="Paulus et al. 2021 (arXiv:2010.04838)",
         unbiased=False,

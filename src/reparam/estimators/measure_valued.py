@@ -58,7 +58,7 @@ class MeasureValued(Estimator):
         what="Writes the derivative of a Normal density as the difference of two densities and runs f at a sample of "
         "each, one dimension at a time.",
         formula="[f(μ + σ r) − f(μ − σ r)] / (σ √(2π)) ∇ μ + [f(μ + σ m) − f(μ + σ n)] / σ ∇ σ,  r Weibull, "
-        "m double-sided Maxwell, n normal",
+        "m double-sided Maxwell, n normal;  summed over dimensions, the others staying at their sample",
         when="For few Normal dimensions and an f that cannot be differentiated or changes fast. It costs three "
         "runs of f per dimension.",
         paper="Mohamed et al. 2020 (arXiv:1906.10652)",

@@ -59,7 +59,8 @@ class MuProp(Estimator):
         title="MuProp",
         what="Subtracts from f its first-order expansion about the mean-field pass, in which every sample is replaced "
         "by its mean, and adds the expansion's gradient back in closed form.",
-        formula="[f(z) − f(z̄) − d·(z − z̄)] ∇ log q(z) + d·∇ μ,  z̄ = μ = E[z], d = ∂f(z̄), z̄ and d constant",
+        formula="[f(z) − f(z̄) − d·(z − z̄)] ∇ log q(z) + d·∇ μ,  μ = E[z] at the samples of the sites before, "
+        "z̄ = E[z] at their z̄,  d = ∂f(z̄),  z̄ and d constant",
         when="For bits and one-hot vectors where f is nearly linear between them. One more evaluation of f for any "
         "number of layers; REBAR often has less variance, at an evaluation per layer.",
         paper="Gu et al. 2016 (arXiv:1511.05176); Tucker et al. 2017 (arXiv:1703.07370) for simple and scaled",

@@ -68,7 +68,8 @@ class Nvil(Estimator):
         title="NVIL (learned baseline, centred and normalised signals)",
         what="The score function with f less a network's prediction from the datum and less a running mean, over the "
         "running standard deviation where that exceeds 1.",
-        formula="(f(z) − C(x) − c) / max(1, s) · ∇ log q(z),  z ~ q,  C a network, c and s the running mean and spread",
+        formula="(f(z) − C(x) − c) / max(1, s) · ∇ log q(z),  z ~ q,  C a network,  c and s the mean and standard "
+        "deviation of f − C(x) over earlier estimates",
         when="For one sample per datum and signals that differ much between data. Normalising shrinks the gradient "
         "of q where the signal is wide, which tames plain SGD; with normalise=False the estimate is unbiased.",
         paper="Mnih & Gregor 2014 (arXiv:1402.0030)",

@@ -58,8 +58,9 @@ class Rodeo(Estimator):
         title="RODEO (discrete Stein operators)",
         what="Leave-one-out REINFORCE with two learned control variates, one for the baseline and one for the "
         "estimate; a Gibbs-sampling operator gives them mean zero whatever the learned network says.",
-        formula="1/K Σ_k [(f(z_k) − 1/(K−1) Σ_{j≠k} (f(z_j) + α A h(z_j))) ∇ log q(z_k) + β A(h ∇ log q)(z_k)],  "
-        "A h(z) = 1/D Σ_i (E[h | z₋ᵢ] − h(z)),  h a network that is given f and ∂f at the other samples",
+        formula="1/K Σ_k [(f(z_k) − 1/(K−1) Σ_{j≠k} (f(z_j) + α A h_j(z_j))) ∇ log q(z_k) + β A(h′_k ∇ log q)(z_k)],  "
+        "A h(z) = 1/D Σ_i (E[h | z₋ᵢ] − h(z)),  h_k and h′_k outputs of a network, averaged over the samples "
+        "j ≠ k, that is given f(z_j) and ∂f(z_j)·(z − z_j)",
         when="For bits and long trainings, when runs of f are dear and its derivatives useful: K values and "
         "gradients of f, and a small network to train.",
         paper="Shi et al. 2022 (arXiv:2202.09497)",

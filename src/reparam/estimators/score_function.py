@@ -72,7 +72,7 @@ class ScoreFunction(Estimator):
         title="Score function (REINFORCE, likelihood ratio)",
         what="Weighs the score ∇ log q(z) with the value of f at the sample, less a baseline that does not look at the "
         "sample. Uses only values of f.",
-        formula="(f(z) − b) ∇ log q(z),  z ~ q",
+        formula="(f(z) − b) ∇ log q(z),  z ~ q,  b a baseline that does not look at z",
         when="For any law with a density and any f, differentiable or not. Always with a baseline: "
         "leave_one_out with a few samples is simple and strong; optimal shows the best that a constant can do, at the "
         "cost of its fresh samples; mean can be worse than none.",

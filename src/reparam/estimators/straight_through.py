@@ -63,7 +63,8 @@ class AnnealedStraightThrough(Annealed):
         title="Slope-annealed straight-through",
         what="Straight-through that differentiates a steeper and steeper sigmoid (softmax) in place of the mean, so "
         "that the function differentiated approaches the hard threshold while training.",
-        formula="∂f(z) ∇ σ(aθ) for bits, ∂f(z) ∇ softmax(aθ) for one-hot vectors,  z ~ q,  a growing",
+        formula="∂f(z) ∇ σ(aθ) for bits, ∂f(z) ∇ softmax(aθ) for one-hot vectors,  z ~ q,  "
+        "a = min(maximum, slope + rate · n) after n changes",
         when="As a baseline of the Gumbel-Softmax papers. With a ≠ 1 it is biased for linear f, too.",
         paper="Chung et al. 2017 (arXiv:1609.01704); Jang et al. 2017 (arXiv:1611.01144)",
         unbiased=False,
@@ -115,7 +116,8 @@ class Half(PathEstimator):
         title="½ (DARN)",
         what="A score function whose learning signal is a first-order Taylor expansion of f between the sample and the "
         "centre of the corners; the term that would correct for it is dropped.",
-        formula="Σ_i ∂_i f(z) (z_i − c) ∇ log q(z_i),  z ~ q,  c = ½ for bits, 1/C for one of C categories",
+        formula="Σ_i ∂_i f(z)·(z_i − c) ∇ log q(z_i),  z ~ q,  i over bits or one-hot vectors,  "
+        "c = ½ for a bit, 1/C in every entry for one of C categories",
         when="As a baseline, for bits: it is exact where f is quadratic in each bit. For one-hot vectors of three and "
         "more categories it is biased for quadratics, too; reinmax is not, and equals it for bits.",
         paper="Gregor et al. 2014 (arXiv:1310.8499); Gu et al. 2016 (arXiv:1511.05176)",

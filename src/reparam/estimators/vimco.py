@@ -50,7 +50,7 @@ class Vimco(Estimator):
         what="Climbs the K-sample bound log 1/K Σ_k exp f_k, for f = log p − log q, with the score of each sample "
         "weighed by what that sample adds to the bound over a mean of the others.",
         formula="Σ_k (L − L₋ₖ) ∇ log q(z_k) + Σ_k w̃_k ∇ f(z_k),  L = log 1/K Σ_j exp f_j,  w̃ = softmax f,  "
-        "L₋ₖ = L with f_k replaced by the log of the others' mean weight",
+        "L₋ₖ = L with exp f_k replaced by the others' geometric (or arithmetic) mean",
         when="For training models with discrete sites on a tighter bound than the ELBO: no baseline to learn, nothing "
         "to tune. The signal of q weakens as K grows.",
         paper="Mnih & Rezende 2016 (arXiv:1602.06725)",
