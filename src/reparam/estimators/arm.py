@@ -49,7 +49,7 @@ class Arm(Estimator):
         what="Runs f at bits made of uniforms u and at their antithetic twins made of 1 − u, and weighs the difference "
         "with u − ½.",
         formula="[f(1[u > σ(−θ)]) − f(1[u < σ(θ)])] (u − ½) ∇ θ,  u uniform",
-        when="For bits, as a reference: disarm costs the same and its variance is never larger.",
+        when="For bits, as a reference: disarm with two samples costs the same and its variance is never larger.",
         paper="Yin & Zhou 2019 (arXiv:1807.11143)",
         unbiased=True,
         needs_derivative=False,
@@ -116,8 +116,10 @@ class Disarm(Estimator):
         "averaged out.",
         formula="1/(K−1) Σ_k f(z_k) (z_k − z̄) / (1 − ρ) ∇ θ,  z̄ the mean of the K samples, ρ the correlation of two;  "
         "K = 2: ½ [f(z₁) − f(z₂)] (z₁ − z₂) σ(|θ|) ∇ θ",
-        when="The first choice for bits when only values of f are wanted: K runs of f, nothing to tune.",
-        paper="Dong et al. 2020 (arXiv:2006.10680); Dimitriev & Zhou 2021, ARMS, for K > 2",
+        when="The first choice for bits when only values of f are wanted: nothing to tune, K runs of f with one site "
+        "and K − 1 more with every further one. A bit that is nearly certain, beside even ones, can vary more than "
+        "under leave-one-out.",
+        paper="Dong et al. 2020 (arXiv:2006.10680); Dimitriev & Zhou 2021 (arXiv:2105.14141) for K > 2",
         unbiased=True,
         needs_derivative=False,
         requires=BITS,

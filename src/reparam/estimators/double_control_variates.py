@@ -50,7 +50,7 @@ class DoubleControlVariates(Estimator):
         formula="1/K Σ_k [(h_k − 1/(K−1) Σ_{j≠k} h_j) ∇ log q(z_k) − α g_k·∇ μ],  "
         "h_k = f(z_k) + α g_k·(z_k − μ),  g_k = 1/(K−1) Σ_{j≠k} ∂f(z_j),  μ = E[z]",
         when="For discrete samples and an f with useful derivatives between them: K values and K gradients of f, one "
-        "number to train.",
+        "number to train per site.",
         paper="Titsias & Shi 2022 (arXiv:2111.05300)",
         unbiased=True,
         needs_derivative=True,

@@ -124,8 +124,8 @@ class STGumbelSoftmax(GumbelSoftmax):
         what="Evaluates f at the hard sample and differentiates as if the sample were the softened one of the same "
         "noise. f and later sites see discrete values only; the temperature is fixed or annealed.",
         formula="∂f(z) ∇ s,  s = soften(g, τ), z = discretize(g),  g = θ + noise",
-        when="When f must see discrete values and some bias is acceptable. gumbel_rao has the same mean and less "
-        "variance at the same number of evaluations; reinmax is exact to second order.",
+        when="When f must see discrete values and some bias is acceptable. gumbel_rao has the same mean and no more "
+        "variance at the same number of evaluations; reinmax is exact for quadratics, with one layer.",
         paper="Jang et al. 2017 (arXiv:1611.01144)",
         unbiased=False,
         needs_derivative=True,

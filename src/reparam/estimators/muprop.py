@@ -61,8 +61,9 @@ class MuProp(Estimator):
         "by its mean, and adds the expansion's gradient back in closed form.",
         formula="[f(z) − f(z̄) − d·(z − z̄)] ∇ log q(z) + d·∇ μ,  μ = E[z] at the samples of the sites before, "
         "z̄ = E[z] at their z̄,  d = ∂f(z̄),  z̄ and d constant",
-        when="For bits and one-hot vectors where f is nearly linear between them. One more evaluation of f for any "
-        "number of layers; REBAR often has less variance, at an evaluation per layer.",
+        when="For laws with a mean, bits and one-hot vectors above all, where f is nearly linear: it has no variance "
+        "for a linear f of one layer. One more evaluation of f for any number of layers, where rebar takes one per "
+        "layer.",
         paper="Gu et al. 2016 (arXiv:1511.05176); Tucker et al. 2017 (arXiv:1703.07370) for simple and scaled",
         unbiased=True,
         needs_derivative=True,

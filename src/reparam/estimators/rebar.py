@@ -77,7 +77,8 @@ class Rebar(Estimator):
         formula="[f(z) − η f(s̃)] ∇ log q(z) + η ∇ f(s) − η ∇ f(s̃),  z = discretize(g), s = soften(g, τ),  "
         "s̃ = soften(g̃, τ), g̃ ~ p(g | z)",
         when="For bits and one-hot vectors where f is differentiable and its values between the corners say "
-        "something of those at the corners. Costs one more evaluation per layer than the score function.",
+        "something of those at the corners; it can vary more than the score function where they do not. Costs one more "
+        "evaluation per layer than the score function, and two with coupled=False.",
         paper="Tucker et al. 2017 (arXiv:1703.07370); Grathwohl et al. 2018 (arXiv:1711.00123) for tuning by site",
         unbiased=True,
         needs_derivative=True,

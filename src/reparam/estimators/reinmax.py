@@ -30,8 +30,9 @@ class ReinMax(PathEstimator):
         "straight-through (Euler's) is of first.",
         formula="∂f(z) [2 J((z + π)/2) − ½ J(μ)] ∇ θ,  μ = E[z],  π = softmax(θ/τ), J(p) = diag(p) − p pᵀ for "
         "one-hot vectors,  π = σ(θ/τ), J(p) = p (1 − p) for bits",
-        when="In place of straight-through, at the same cost. At τ = 1 it is exact for f that are quadratic in each "
-        "variable; higher terms of f bias it. For bits at τ = 1 it is the ½ estimator.",
+        when="In place of straight-through, at the same cost. At τ = 1 and with one layer, or for the last of several, "
+        "it is exact for f that are quadratic in each variable; higher terms of f and later layers bias it. For bits "
+        "at τ = 1 it is the ½ estimator.",
         paper="Liu et al. 2023 (arXiv:2304.08612)",
         unbiased=False,
         needs_derivative=True,

@@ -120,8 +120,8 @@ class Lax(Estimator):
     """Draws whose estimates are averaged."""
     card = Card(
         title="LAX",
-        what="Takes from the score function what a network says of f, and adds that back as a pathwise gradient, which "
-        "has less variance. The network is trained while estimating to make the variance small.",
+        what="Takes from the score function what a network says of f, and adds that back as a pathwise gradient. "
+        "The network is trained while estimating to make the variance small.",
         formula="[f(z) − r(z)] ∇ log q(z) + ∇ r(z),  z = g(ε; φ),  ε ~ p(ε),  r a network",
         when="For laws with a differentiable path when f is not differentiable or unknown: continuous actions in "
         "reinforcement learning. Where ∂f is at hand pathwise is simpler.",

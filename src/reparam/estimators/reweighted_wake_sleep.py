@@ -41,7 +41,7 @@ class ReweightedWakeSleep(Estimator):
     card = Card(
         title="Reweighted wake-sleep (wake phases)",
         what="Draws K samples from q, weighs them by p/q, normalised, and raises both log p and log q at them: the "
-        "model climbs the K-sample bound, q approaches the posterior in KL(p ‖ q).",
+        "model climbs the K-sample bound, q approaches the posterior in KL(p ‖ q) as K grows.",
         formula="Σ_k w̃_k ∇ [f(z_k) + 2 log q(z_k)],  w̃ = softmax f constant,  f = log p − log q",
         when="For models with discrete sites; no baseline, and q's gradient does not weaken as K grows. Not the "
         "gradient of one objective; for finite K the weights are biased towards q.",

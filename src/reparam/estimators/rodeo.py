@@ -62,7 +62,7 @@ class Rodeo(Estimator):
         "A h(z) = 1/D Σ_i (E[h | z₋ᵢ] − h(z)),  h_k and h′_k outputs of a network, averaged over the samples "
         "j ≠ k, that is given f(z_j) and ∂f(z_j)·(z − z_j)",
         when="For bits and long trainings, when runs of f are dear and its derivatives useful: K values and "
-        "gradients of f, and a small network to train.",
+        "gradients of f, and a small network to train per site.",
         paper="Shi et al. 2022 (arXiv:2202.09497)",
         unbiased=True,
         needs_derivative=True,

@@ -27,8 +27,9 @@ class StraightThrough(PathEstimator):
         title="Straight-through",
         what="Evaluates f at the hard sample and differentiates as if the sample were its mean.",
         formula="∂f(z) ∇ μ,  z ~ q,  μ = E[z]",
-        when="As a simple baseline, or where f is close to linear: it is exact for linear f and biased otherwise. "
-        "reinmax costs the same and is exact for quadratics.",
+        when="As a simple baseline, or where f is close to linear: with one layer, or for the last of several, it is "
+        "exact for f that are linear in each variable, else biased. reinmax costs the same and is exact for "
+        "quadratics, too.",
         paper="Bengio et al. 2013 (arXiv:1308.3432); Gu et al. 2016 (arXiv:1511.05176)",
         unbiased=False,
         needs_derivative=True,
@@ -118,8 +119,9 @@ class Half(PathEstimator):
         "centre of the corners; the term that would correct for it is dropped.",
         formula="Σ_i ∂_i f(z)·(z_i − c) ∇ log q(z_i),  z ~ q,  i over bits or one-hot vectors,  "
         "c = ½ for a bit, 1/C in every entry for one of C categories",
-        when="As a baseline, for bits: it is exact where f is quadratic in each bit. For one-hot vectors of three and "
-        "more categories it is biased for quadratics, too; reinmax is not, and equals it for bits.",
+        when="As a baseline, for bits: with one layer, or for the last of several, it is exact where f is quadratic in "
+        "each bit. For one-hot vectors of three and more categories it is biased for quadratics, too; reinmax is not, "
+        "and equals it for bits.",
         paper="Gregor et al. 2014 (arXiv:1310.8499); Gu et al. 2016 (arXiv:1511.05176)",
         unbiased=False,
         needs_derivative=True,

@@ -44,8 +44,7 @@ class VarGrad(Estimator):
         "samples. It is the leave-one-out score function, written as one loss and without anything to tune.",
         formula="−½ ∇ Var_k[f(z_k) − ℓ_k],  Var_k the sample variance over K − 1,  z_k ~ q and f(z_k) constant,  "
         "ℓ_k = log q(z_k) less its value",
-        when="Where leave_one_out is meant: the same estimate, from a single variance. Its baseline comes close to "
-        "the best one when q is far from its target or has many dimensions.",
+        when="Where leave_one_out is meant: the same estimate, from a single variance.",
         paper="Richter et al. 2020 (arXiv:2010.10436)",
         unbiased=True,
         needs_derivative=False,

@@ -1,0 +1,263 @@
+"""The lines of a card that the contract cannot judge: what is cited, and what the words claim."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reparam import estimators
+
+BIBLIOGRAPHY = {
+    "1308.3432": "Bengio et al. 2013",
+    "1310.8499": "Gregor et al. 2014",
+    "1312.6114": "Kingma & Welling 2014",
+    "1401.4082": "Rezende et al. 2014",
+    "1402.0030": "Mnih & Gregor 2014",
+    "1406.2751": "Bornschein & Bengio 2015",
+    "1506.05254": "Schulman et al. 2015",
+    "1511.05176": "Gu et al. 2016",
+    "1602.06725": "Mnih & Rezende 2016",
+    "1609.01704": "Chung et al. 2017",
+    "1611.00712": "Maddison et al. 2017",
+    "1611.01144": "Jang et al. 2017",
+    "1703.07370": "Tucker et al. 2017",
+    "1711.00123": "Grathwohl et al. 2018",
+    "1807.11143": "Yin & Zhou 2019",
+    "1906.10652": "Mohamed et al. 2020",
+    "2006.10680": "Dong et al. 2020",
+    "2010.04838": "Paulus et al. 2021",
+    "2010.10436": "Richter et al. 2020",
+    "2105.14141": "Dimitriev & Zhou 2021",
+    "2111.05300": "Titsias & Shi 2022",
+    "2202.09497": "Shi et al. 2022",
+    "2304.08612": "Liu et al. 2023",
+}
+ELSEWHERE = {"Williams 1992", "LeCun et al. 1998", "Kool et al. 2019"}
+"""Without a number at arXiv, or cited without it."""
+NAME = r"[A-Z]\w+(?: et al\.| & [A-Z]\w+)?"
+OWN = [name for name in estimators.names() if estimators.get(name).__module__.startswith("reparam.")]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_paper_is_cited_as_it_is(name: str) -> None:
+    kind = estimators.get(name)
+    for citation in kind.card.paper.split("; "):
+        found = re.match(rf"({NAME} \d{{4}})(?: \(arXiv:([\d.]+)\))?(?=$|,| )", citation)
+        assert found, citation
+        assert found[1] in ELSEWHERE if found[2] is None else found[1] == BIBLIOGRAPHY[found[2]], citation
+    known = {*BIBLIOGRAPHY.values(), *ELSEWHERE}
+    text = " ".join(f"{kind.__doc__} {kind.card.what} {kind.card.when}".split())
+    assert set(re.findall(rf"{NAME} \(?(?:19|20)\d\d", text.replace("(", ""))) <= known
+    assert set(re.findall(r"arXiv:(\d+\.\d+)", text)) <= set(BIBLIOGRAPHY)
+
+
+KEPT = ("contract", "it_keeps_every_promise")
+CLAIMS = [
+    (
+        "annealed_straight_through",
+        "With a ≠ 1 it is biased for linear f, too",
+        "straight_through",
+        "the_slope_is_that_of_the_steeper_mean",
+    ),
+    (
+        "arm",
+        "disarm with two samples costs the same",
+        "advice",
+        "disarm_with_two_samples_costs_what_arm_does",
+    ),
+    ("arm", "its variance is never larger", "arm", "disarm_is_arm_with_the_uniforms_averaged_out"),
+    (
+        "concrete",
+        "It is the estimator of gumbel_softmax without annealing",
+        "formulas",
+        "the_estimate_is_the_formula",
+    ),
+    (
+        "concrete",
+        "is here the discrete one",
+        "gumbel",
+        "a_mass_in_f_is_the_discrete_one_at_the_relaxed_sample",
+    ),
+    ("concrete", "use pathwise", "gumbel", "relaxing_the_samples_is_pathwise_through_relaxed_laws"),
+    ("disarm", "K runs of f with one site and K − 1 more with every further one", *KEPT),
+    (
+        "disarm",
+        "A bit that is nearly certain, beside even ones, can vary more than under leave-one-out",
+        "arm",
+        "a_noisy_neighbour_costs_a_nearly_certain_bit_more_than_leave_one_out",
+    ),
+    ("double_control_variates", "one number to train per site", *KEPT),
+    (
+        "exact",
+        "The cost doubles with every further bit",
+        "advice",
+        "the_cost_of_enumeration_doubles_with_a_bit",
+    ),
+    (
+        "gumbel_rao",
+        "the same mean, no larger variance",
+        "gumbel",
+        "gumbel_rao_keeps_the_mean_of_st_gumbel_softmax_and_lowers_its_variance",
+    ),
+    ("gumbel_rao", "no further evaluation of f", *KEPT),
+    (
+        "half",
+        "it is exact where f is quadratic in each bit",
+        "straight_through",
+        "half_is_exact_for_quadratics_in_bits",
+    ),
+    (
+        "half",
+        "with one layer, or for the last of several",
+        "advice",
+        "the_last_layer_is_exact_and_those_above_are_not",
+    ),
+    (
+        "half",
+        "For one-hot vectors of three and more categories it is biased for quadratics, too",
+        "straight_through",
+        "half_is_biased_for_quadratics_in_choices_unless_they_are_isotropic",
+    ),
+    ("half", "equals it for bits", "straight_through", "half_is_reinmax_for_bits_draw_by_draw"),
+    ("lax", "when f is not differentiable or unknown", "relax", "a_free_network_needs_f_at_its_samples_only"),
+    ("measure_valued", "three runs of f per dimension", "measure_valued", "three_runs_per_dimension_and_one"),
+    (
+        "measure_valued",
+        "an f that cannot be differentiated",
+        "measure_valued",
+        "a_jump_is_differentiated_from_values_alone",
+    ),
+    ("muprop", "it has no variance for a linear f of one layer", "muprop", "a_linear_f_has_no_variance"),
+    ("muprop", "One more evaluation of f for any number of layers", *KEPT),
+    (
+        "nvil",
+        "Normalising shrinks the gradient of q",
+        "nvil",
+        "normalising_divides_the_gradient_of_q_and_nothing_else",
+    ),
+    ("nvil", "with normalise=False the estimate is unbiased", *KEPT),
+    (
+        "pathwise",
+        "It loses to the score function where f changes quickly",
+        "advice",
+        "pathwise_loses_to_the_score_function_where_f_changes_quickly",
+    ),
+    ("pathwise", "is wrong where f has jumps", "advice", "pathwise_does_not_see_a_jump"),
+    (
+        "rebar",
+        "it can vary more than the score function",
+        "rebar",
+        "on_the_toy_an_untuned_concrete_relaxation_is_worse_than_the_score_function",
+    ),
+    ("rebar", "one more evaluation per layer than the score function, and two with coupled=False", *KEPT),
+    (
+        "rebar",
+        "can be tuned while training to make the variance small",
+        "rebar",
+        "tuning_lowers_the_variance",
+    ),
+    (
+        "reinmax",
+        "it is exact for f that are quadratic in each variable",
+        "reinmax",
+        "reinmax_is_exact_for_every_quadratic",
+    ),
+    (
+        "reinmax",
+        "with one layer, or for the last of several",
+        "advice",
+        "the_last_layer_is_exact_and_those_above_are_not",
+    ),
+    ("reinmax", "higher terms of f", "reinmax", "reinmax_is_biased_for_cubes"),
+    (
+        "reinmax",
+        "For bits at τ = 1 it is the ½ estimator",
+        "straight_through",
+        "half_is_reinmax_for_bits_draw_by_draw",
+    ),
+    (
+        "relax",
+        "With surrogate=network f is a black box",
+        "relax",
+        "a_free_network_needs_f_at_its_samples_only",
+    ),
+    (
+        "reweighted_wake_sleep",
+        "q's gradient does not weaken as K grows",
+        "advice",
+        "the_gradient_of_q_weakens_with_vimco_and_not_with_wake",
+    ),
+    (
+        "reweighted_wake_sleep",
+        "the model climbs the K-sample bound",
+        "advice",
+        "wake_climbs_the_bound_in_the_model",
+    ),
+    ("rodeo", "mean zero whatever the learned network says", "rodeo", "the_mean_is_exact_at_any_surrogate"),
+    (
+        "score_function",
+        "mean can be worse than none",
+        "score_function",
+        "the_mean_as_a_baseline_can_raise_the_variance",
+    ),
+    (
+        "score_function",
+        "optimal shows the best that a constant can do",
+        "score_function",
+        "the_optimal_baseline_approaches_the_optimum_like_one_over_its_fresh_samples",
+    ),
+    (
+        "st_gumbel_softmax",
+        "gumbel_rao has the same mean and no more variance",
+        "gumbel",
+        "gumbel_rao_keeps_the_mean_of_st_gumbel_softmax_and_lowers_its_variance",
+    ),
+    (
+        "st_gumbel_softmax",
+        "f and later sites see discrete values only",
+        "gumbel",
+        "straight_through_gumbel_softmax_has_a_hard_value_and_a_soft_derivative",
+    ),
+    (
+        "st_gumbel_softmax",
+        "reinmax is exact for quadratics, with one layer",
+        "reinmax",
+        "reinmax_is_exact_for_every_quadratic",
+    ),
+    (
+        "straight_through",
+        "with one layer, or for the last of several",
+        "advice",
+        "the_last_layer_is_exact_and_those_above_are_not",
+    ),
+    (
+        "straight_through",
+        "exact for f that are linear in each variable",
+        "advice",
+        "straight_through_is_exact_for_products_of_variables",
+    ),
+    ("straight_through", "else biased", "straight_through", "straight_through_is_biased_for_quadratics"),
+    (
+        "straight_through",
+        "reinmax costs the same and is exact for quadratics",
+        "reinmax",
+        "reinmax_is_exact_for_every_quadratic",
+    ),
+    ("vargrad", "the same estimate", "vargrad", "it_equals_leave_one_out_to_rounding"),
+    (
+        "vimco",
+        "The signal of q weakens as K grows",
+        "advice",
+        "the_gradient_of_q_weakens_with_vimco_and_not_with_wake",
+    ),
+]
+"""What a card's words claim in numbers or comparisons, and the file and test that would find it false."""
+
+
+@pytest.mark.parametrize(("name", "claim", "file", "test"), CLAIMS)
+def test_what_a_card_claims_has_a_test(name: str, claim: str, file: str, test: str) -> None:
+    card = estimators.get(name).card
+    assert claim in f"{card.what} {card.when}"
+    assert f"def test_{test}(" in (Path(__file__).parent / f"test_{file}.py").read_text(encoding="utf-8")
