@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reparam.distributions import FromStandardization as FromStandardization
     from reparam.distributions import FromTriangularStandardization as FromTriangularStandardization
     from reparam.distributions import Gumbel as Gumbel
+    from reparam.distributions import HypersphericalUniform as HypersphericalUniform
     from reparam.distributions import Kumaraswamy as Kumaraswamy
     from reparam.distributions import Laplace as Laplace
     from reparam.distributions import Law as Law
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
     from reparam.distributions import Uniform as Uniform
+    from reparam.distributions import VonMisesFisher as VonMisesFisher
     from reparam.distributions import Weibull as Weibull
     from reparam.distributions import from_torch as from_torch
     from reparam.distributions.scales import scale_from_exp as scale_from_exp
@@ -77,6 +79,7 @@ _HOMES = {
     "FromStandardization": "distributions",
     "FromTriangularStandardization": "distributions",
     "Gumbel": "distributions",
+    "HypersphericalUniform": "distributions",
     "Kumaraswamy": "distributions",
     "Laplace": "distributions",
     "Law": "distributions",
@@ -89,6 +92,7 @@ _HOMES = {
     "RelaxedBernoulli": "distributions",
     "RelaxedOneHotCategorical": "distributions",
     "Uniform": "distributions",
+    "VonMisesFisher": "distributions",
     "Weibull": "distributions",
     "AnnealedStraightThrough": "estimators.straight_through",
     "Arm": "estimators.arm",

@@ -5,12 +5,15 @@ A new law is tested by adding it to LAWS, which is checked to name every public 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch import Tensor
 from torch.distributions import Independent
 from torch.distributions.relaxed_bernoulli import LogitRelaxedBernoulli as TorchLogitRelaxedBernoulli
 from torch.distributions.relaxed_categorical import ExpRelaxedCategorical as TorchExpRelaxedCategorical
@@ -27,6 +30,7 @@ from reparam.distributions import (
     FromStandardization,
     FromTriangularStandardization,
     Gumbel,
+    HypersphericalUniform,
     Kumaraswamy,
     Laplace,
     Law,
@@ -39,6 +43,7 @@ from reparam.distributions import (
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
     Uniform,
+    VonMisesFisher,
     Weibull,
 )
 from reparam.engine.paths import build
@@ -105,6 +110,54 @@ class TorchLogistic(Independent):
 
     def entropy(self) -> torch.Tensor:
         return (self.scale.log() + 2).sum(-1)
+
+
+class AroundDirections(torch.distributions.Distribution):
+    """Laws on the sphere in three dimensions with density ∝ exp(log_factor(w, κ)) in the cosine w to a mean direction.
+
+    There w is uniform under the uniform law (Archimedes), so everything is a sum over w, by Gauss–Legendre.
+    """
+
+    arg_constraints: ClassVar = {}
+
+    def __init__(
+        self, log_factor: Callable[[Tensor, Tensor], Tensor], directions: Tensor, kappa: Tensor
+    ) -> None:
+        super().__init__(kappa.shape, (3,))
+        points, weights = (torch.tensor(a) for a in np.polynomial.legendre.leggauss(200))
+        self.log_factor, self.directions, self.kappa = log_factor, directions, kappa
+        factors = weights * log_factor(points, kappa.unsqueeze(-1)).exp()
+        self.log_total = factors.sum(-1).log() + math.log(2 * math.pi)
+        self.first, self.second = (
+            ((factors * points**k).sum(-1) / factors.sum(-1)).unsqueeze(-1) for k in (1, 2)
+        )
+        mean_log = (factors * log_factor(points, kappa.unsqueeze(-1))).sum(-1) / factors.sum(-1)
+        self._entropy = self.log_total - mean_log
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.log_factor((z * self.directions).sum(-1), self.kappa) - self.log_total
+
+    @property
+    def mean(self) -> Tensor:
+        return self.first * self.directions
+
+    @property
+    def variance(self) -> Tensor:
+        square = self.directions.square()
+        return self.second * square + (1 - self.second) / 2 * (1 - square) - self.mean.square()
+
+    def entropy(self) -> Tensor:
+        return self._entropy
+
+
+DIRECTIONS = torch.nn.functional.normalize(LOC, dim=-1)
+KAPPA = torch.tensor([0.3, 12.0], dtype=torch.float64)
+
+
+def mises_cdf(z: Tensor) -> Tensor:
+    """That of the cosine, in three dimensions."""
+    w = (z * DIRECTIONS).sum(-1)
+    return ((KAPPA * w).exp() - (-KAPPA).exp()) / (2 * KAPPA.sinh())
 
 
 LAWS = {
@@ -211,6 +264,16 @@ LAWS["MultivariateNormal"] = Case(
     uniform=lambda z: torch.special.ndtr(
         torch.linalg.solve_triangular(TRIL, (z - LOC).unsqueeze(-1), upper=False).squeeze(-1)
     ),
+)
+LAWS["HypersphericalUniform"] = Case(
+    HypersphericalUniform(3, (2,), dtype=torch.float64),
+    AroundDirections(lambda w, kappa: 0 * w * kappa, DIRECTIONS, KAPPA),
+    uniform=lambda z: (1 + z) / 2,
+)
+LAWS["VonMisesFisher"] = Case(
+    VonMisesFisher(DIRECTIONS, KAPPA),
+    AroundDirections(lambda w, kappa: kappa * w, DIRECTIONS, KAPPA),
+    uniform=mises_cdf,
 )
 LAWS |= {
     type(law).__name__: Case(

@@ -15,7 +15,9 @@ from reparam.distributions.relaxed import (
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
 )
+from reparam.distributions.sphere import HypersphericalUniform
 from reparam.distributions.standardization import FromCDF, FromStandardization, FromTriangularStandardization
+from reparam.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Bernoulli",
@@ -28,6 +30,7 @@ __all__ = [
     "FromStandardization",
     "FromTriangularStandardization",
     "Gumbel",
+    "HypersphericalUniform",
     "Kumaraswamy",
     "Laplace",
     "Law",
@@ -41,6 +44,7 @@ __all__ = [
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
     "Uniform",
+    "VonMisesFisher",
     "Weibull",
     "from_torch",
     "standard_normal",
