@@ -83,9 +83,9 @@ def run(
 
     `signals` are handed on in the trace.
 
-    Raises ReparamError when a site's name is used twice or its law is none of ours, when the value is no
-    floating-point tensor, when a signal belongs to no site, or when a law's plate is not the plate of the value
-    (a site shared by the plate says so by giving `event_dims`).
+    Raises ReparamError when a site's name is used twice or its law is none of ours or has nothing to sample, when the
+    value is no floating-point tensor, when a signal belongs to no site, or when a law's plate is not the plate of the
+    value (a site shared by the plate says so by giving `event_dims`).
     """
     sites: dict[str, Site] = {}
 
@@ -96,6 +96,11 @@ def run(
             raise ReparamError(
                 f"sample site {name!r}: {type(law).__module__}.{type(law).__qualname__} is no law of reparam; use "
                 "one of reparam's own, such as reparam.Normal or reparam.Bernoulli"
+            )
+        if observed is None and 0 in law.shape:
+            raise ReparamError(
+                f"sample site {name!r}: a {type(law).__name__} law of shape {tuple(law.shape)} has nothing to sample; "
+                "give it parameters with entries, or leave the site out"
             )
         z = choose(name, law) if observed is None else observed
         sites[name] = Site(law, z, context, observed is not None)

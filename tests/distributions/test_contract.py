@@ -465,6 +465,10 @@ def test_a_choice_needs_the_axis_of_its_categories() -> None:
     for kind in (Categorical, OneHotCategorical):
         with pytest.raises(ValueError, match="at least one axis"):
             kind(logits=torch.tensor(0.0))
+        with pytest.raises(
+            ValueError, match=r"at least one category, and its parameters have shape \(2, 0\)"
+        ):
+            kind(logits=torch.zeros(2, 0))
     with pytest.raises(ValueError, match="at least 1"):
         OneHotCategorical(logits=torch.zeros(3), event_dims=0)
 

@@ -214,6 +214,26 @@ BAD = {
         "params must be a flat dict of tensors, got Linear; of a module give dict(module.named_parameters())",
     ),
     "nothing": (give(bits, {}, "score_function", 1), "params is empty"),
+    "no entries": (
+        give(bits, {"logits": torch.zeros(3, 0)}, "score_function", 1),
+        "params hold no number to differentiate with respect to: 'logits' of shape (3, 0)",
+    ),
+    **{
+        f"an empty {what}": (
+            give(bits, {"logits": torch.zeros(shape), "other": torch.zeros(1)}, "exact", 1),
+            f"sample site 'z': a Bernoulli law of shape {shape} has nothing to sample",
+        )
+        for what, shape in {"event": (3, 0), "plate": (0, 2), "vector": (0,)}.items()
+    },
+    "a site that is observed": (
+        give(
+            lambda p, sample: sample("x", Bernoulli(logits=p["logits"]), observed=p["logits"]).sum(-1),
+            PARAMS,
+            "score_function",
+            1,
+        ),
+        "the program has no sample site",
+    ),
     "a nested dict": (
         give(bits, {"q": PARAMS}, "score_function", 1),
         "params['q'] is a mapping: give one flat dict, with names such as 'q.weight'",

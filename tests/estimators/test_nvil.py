@@ -110,6 +110,25 @@ def test_every_switch_does_its_part_over_a_history(switches: dict[str, bool]) ->
         memory = found.memory
 
 
+def test_a_single_datum_has_a_deviation_from_the_start() -> None:
+    """It is 0 after one estimate, whatever the decay, and rounding in single precision must not take it below."""
+
+    def single(params, sample):
+        return (sample("z", Bernoulli(logits=params["logits"])) - 0.3).square().sum(-1)
+
+    params = {"logits": torch.zeros(2)}
+    for decay in (0.1, 0.7, 0.8, 0.9, 0.99):
+        estimator = Nvil(decay=decay)
+        _, memory = estimator.init(describe(single, params), torch.Generator())
+        for u in (0.2, 0.2, 0.2, 0.9):
+            noise = {"z": {"uniform": torch.full((1, 2), u)}}
+            found = estimate_gradient(estimator, single, params, noise, memory=memory)
+            memory = found.memory
+            assert found.gradient["logits"].isfinite().all()
+            assert (memory["variance"]["z"] > 1e-3) if u == 0.9 else (memory["variance"]["z"] < 1e-10)
+            assert memory["variance"]["z"] >= 0
+
+
 def test_a_signal_narrower_than_one_is_not_widened() -> None:
     """Division by max(1, s): with a hundredth of the values, normalising changes nothing."""
 

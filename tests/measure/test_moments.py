@@ -18,6 +18,7 @@ from reparam import (
     Pathwise,
     Rebar,
     ScoreFunction,
+    estimate,
     gradient_moments,
     init_estimator,
 )
@@ -238,8 +239,31 @@ BAD = {
         of(lambda z: torch.tensor(z.detach().numpy()).sum(-1)),
         "cannot be taken for many draws at once",
     ),
+    "no site": (
+        lambda: gradient_moments(lambda p, sample: p["logits"].sum(-1), {"logits": LOGITS}, "disarm"),
+        "the program has no sample site",
+    ),
+    "no entries": (lambda: gradient_moments(bits, {"logits": LOGITS[:0]}, "disarm"), "params hold no number"),
+    "an empty site": (
+        lambda: gradient_moments(bits, {"logits": LOGITS[:0], "other": LOGITS}, "disarm"),
+        "sample site 'z': a Bernoulli law of shape (0, 2) has nothing to sample",
+    ),
     "own noise": (of(lambda z: z.sum(-1) + torch.rand(2)), "without random numbers of its own"),
 }
+
+
+def test_a_parameter_without_entries_is_no_obstacle() -> None:
+    def with_empty(params, sample):
+        return bits(params, sample) + params["empty"].sum()
+
+    for empty_first in (True, False):
+        params = {"logits": LOGITS, "empty": torch.zeros(0, 3)}
+        params = dict(sorted(params.items(), reverse=not empty_first))
+        found = gradient_moments(with_empty, params, "disarm", draws=300)
+        plain = gradient_moments(bits, {"logits": LOGITS}, "disarm", draws=300)
+        assert found.mean["empty"].shape == found.variance["empty"].shape == (0, 3)
+        assert torch.equal(found.variance["logits"], plain.variance["logits"])
+        assert estimate(with_empty, params, "disarm", 1).gradient["empty"].shape == (0, 3)
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD)

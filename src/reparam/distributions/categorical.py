@@ -24,6 +24,10 @@ def _log_probs(name: str, probs: Tensor | None, logits: Tensor | None) -> Tensor
     given = _log(probs) if logits is None else logits  # type: ignore[arg-type]
     if given.ndim == 0:
         raise ValueError(f"{name} needs at least one axis: the last one holds the categories")
+    if given.shape[-1] == 0:
+        raise ValueError(
+            f"{name} needs at least one category, and its parameters have shape {tuple(given.shape)}"
+        )
     return given.log_softmax(-1)
 
 

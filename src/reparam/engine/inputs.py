@@ -58,6 +58,9 @@ def as_params(params: Any) -> dict[str, Tensor]:
             raise ReparamError(
                 f"params[{name!r}] must be of a floating-point type, got {entry.dtype}: give .float()"
             )
+    if not any(entry.numel() for entry in params.values()):
+        shapes = ", ".join(f"{name!r} of shape {tuple(entry.shape)}" for name, entry in params.items())
+        raise ReparamError(f"params hold no number to differentiate with respect to: {shapes}")
     devices = {str(entry.device) for entry in params.values()}
     if len(devices) > 1:
         raise ReparamError(f"params lie on several devices ({', '.join(sorted(devices))}): move them to one")

@@ -157,12 +157,15 @@ class Nvil(Estimator):
         """The averages after these residuals: each estimate's mean and variance, weighed by decay^age."""
         if not (self.centre or self.normalise):
             return memory
-        weight = self.decay * memory["weight"] + 1 - self.decay
-        new = (1 - self.decay) / weight
+        old = self.decay * memory["weight"]
+        weight = old + (1 - self.decay)
+        kept = (
+            old / weight
+        )  # from this, and not from the new one's share: rounding must not make a variance negative
         means, variances = {}, {}
         for name, residual in residuals.items():
             mean, moved = memory["mean"][name], residual.mean() - memory["mean"][name]
-            means[name] = mean + new * moved
-            between = memory["variance"][name] + new * moved.square()
-            variances[name] = (1 - new) * between + new * residual.var(correction=0)
+            means[name] = mean + (1 - kept) * moved
+            between = memory["variance"][name] + (1 - kept) * moved.square()
+            variances[name] = kept * between + (1 - kept) * residual.var(correction=0)
         return {"mean": means, "variance": variances, "weight": weight}
