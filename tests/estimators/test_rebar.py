@@ -91,25 +91,35 @@ def test_the_models_parameters_are_stopped_in_the_control_variate(key: str, coup
     assert not torch.allclose(next(iter(ours.values())), next(iter(plain.values())))
 
 
-# ---- the coupled form against plain autograd on two evaluations -------------------------------------------------
+# ---- both forms against plain autograd on two evaluations -------------------------------------------------------
 
 
-def coupled_bits(logits: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """z and z̃ before softening: z̃ from the uniform v that is u again, held fixed as a fraction of its interval."""
+def perturbed_bits(
+    logits: torch.Tensor, u: torch.Tensor, fresh: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """z and z̃ before softening: z̃ from the uniform v in u's interval, at a fixed fraction of it: u's own, or fresh."""
     edge = torch.sigmoid(-logits)
     upper = u > edge
-    fraction = torch.where(upper, (u - edge) / (1 - edge), u / edge).detach()
+    fraction = torch.where(upper, (u - edge) / (1 - edge), u / edge).detach() if fresh is None else fresh
     v = torch.where(upper, edge + (1 - edge) * fraction, edge * fraction)
     return logits + torch.logit(u), logits + torch.logit(v)
 
 
-def coupled_one_hot(logits: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def perturbed_one_hot(
+    logits: torch.Tensor, u: torch.Tensor, fresh: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The maximum is a standard Gumbel variable, the others are truncated at it: e^(−g) = e^(−max) + E e^(−logit)."""
     g = logits - torch.log(-torch.log(u))
     top = g.amax(-1, keepdim=True)
-    exponential = ((torch.exp(-g) - torch.exp(-top)) * logits.exp()).detach()
-    others = -torch.log(torch.exp(-top.detach()) + exponential * torch.exp(-logits))
-    return g, torch.where(g == top, top.detach(), others)
+    chosen = g == top
+    if fresh is None:
+        least = torch.exp(-top).detach()
+        exponential = ((torch.exp(-g) - torch.exp(-top)) * logits.exp()).detach()
+    else:
+        exponential = -fresh.log()
+        least = (exponential * chosen).sum(-1, keepdim=True)
+    others = -torch.log(least + exponential * torch.exp(-logits))
+    return g, torch.where(chosen, -least.log(), others)
 
 
 def two_evaluations(
@@ -124,8 +134,8 @@ def two_evaluations(
     temperature = log_temperature.exp()
 
     def perturbed(law: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        pair = coupled_bits if isinstance(law, Bernoulli) else coupled_one_hot
-        return pair(law.logits, noise[name]["uniform"])
+        pair = perturbed_bits if isinstance(law, Bernoulli) else perturbed_one_hot
+        return pair(law.logits, noise[name]["uniform"], noise[name].get("conditional.uniform"))
 
     def soft(law: Any, g: torch.Tensor) -> torch.Tensor:
         x = g / temperature
@@ -167,14 +177,15 @@ def two_evaluations(
     "key", ["bits_one_layer", "bits_two_layers", "one_hot_one_layer", "one_hot_two_layers"]
 )
 @pytest.mark.parametrize("relaxation", ["concrete", "muprop"])
-def test_one_evaluation_says_what_two_say(relaxation: Any, key: str) -> None:
-    """Gradient, and derivative of its squared norm in λ and η: per coordinate to rounding, at ten draws."""
-    estimator = Rebar(temperature=0.4, eta=0.7, relaxation=relaxation, tuned="site")
+@pytest.mark.parametrize("coupled", [True, False])
+def test_the_estimate_is_that_of_the_paper(coupled: bool, relaxation: Any, key: str) -> None:
+    """Gradient, and derivative of its squared norm in λ and η: per coordinate to rounding, at four draws."""
+    estimator = Rebar(temperature=0.4, eta=0.7, relaxation=relaxation, coupled=coupled, tuned="site")
     program, params = PROBLEMS[key].program, doubles(key)
     sites = prepare(estimator, program, params)
-    block = draw_block(estimator.noise(sites), ("two", key), 10, dtype=torch.float64)
+    block = draw_block(estimator.noise(sites), ("two", key), 4, dtype=torch.float64)
     tunables, memory = estimator.start(params, sites, generator("two", "init"))
-    for draw in range(10):
+    for draw in range(4):
         noise = {site: {role: n[draw] for role, n in roles.items()} for site, roles in block.items()}
         found = estimate_gradient(estimator, program, params, noise, tunables, memory)
         log_temperature = torch.tensor(0.4, dtype=torch.float64).log().requires_grad_()
