@@ -16,7 +16,9 @@ from reparam.cells.train import Training
 from reparam.engine import paths, replicas
 
 
-@pytest.mark.parametrize("method", ["pathwise", "score_function", "wake_sleep", "mcem"])
+@pytest.mark.parametrize(
+    "method", ["pathwise", "score_function", "wake_sleep", pytest.param("mcem", marks=pytest.mark.slow)]
+)
 def test_stacked_seeds_step_as_each_does_alone(method: str) -> None:
     """Ten steps of three seeds side by side; only rounding may differ between one call and three."""
     training = Training(small.spec(method), torch.device("cpu"))

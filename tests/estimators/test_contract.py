@@ -102,11 +102,19 @@ def first_cases(kind: type[estimators.Estimator]) -> list[contract.Case]:
     return [setting[0] for setting in by_setting(contract.cases(kind))]
 
 
-def test_traced_gradients_equal_eager() -> None:
+def test_traced_gradients_equal_eager_by_default() -> None:
+    kinds = [estimators.get(name) for name in estimators.names()]
+    assert not broken(contract.compiled([first_cases(kind)[0] for kind in kinds], "traced"))
+
+
+@pytest.mark.slow
+def test_traced_gradients_equal_eager_under_every_setting() -> None:
     kinds = [estimators.get(name) for name in estimators.names()]
     assert not broken(contract.compiled([case for kind in kinds for case in first_cases(kind)], "traced"))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_compiled_gradients_equal_eager() -> None:
     """Defaults only: the compiler takes two seconds for each, and starts from what the tracer makes."""
     kinds = [estimators.get(name) for name in estimators.names()]

@@ -64,6 +64,7 @@ def test_a_gpu_that_is_not_there_is_refused(project, monkeypatch):
     assert done.returncode != 0 and "reparam: device=cuda was asked for, but there is no GPU" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_partial_report_is_not_taken_for_the_end_of_a_run(project):
     """What a failed or interrupted run leaves behind, and what these commands do when given by hand."""
     for step in ("evidence", "report"):

@@ -116,6 +116,7 @@ def test_evaluations_are_the_data_whose_density_was_evaluated(monkeypatch: pytes
         assert method != "mcem" or len(calls) == times
 
 
+@pytest.mark.slow
 def test_mcem_raises_the_marginal_likelihood_and_reaches_its_acceptance() -> None:
     """Log p(x) by quadrature on a grid over the two codes, before and after 300 steps."""
     learner, state, _ = setting("mcem", ADAGRAD, weight_prior=False)
