@@ -27,7 +27,7 @@ SHARED = {
 BESIDE = {
     "base": ("given_signals", "score_function", "vimco"),
     "leave_one_out": ("double_control_variates", "rodeo"),
-    "networks": ("nvil",),
+    "networks": ("networks", "nvil"),
     "paths": ("layers_of_paths", "paths", "straight_through"),
     "straight_through": ("layers_of_paths", "straight_through"),
     "reinmax": ("layers_of_paths", "reinmax"),
