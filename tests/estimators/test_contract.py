@@ -17,6 +17,8 @@ from reparam.measure.contract.cases import by_setting
 from reparam.measure.contract.moments import FAMILY, LEVEL
 
 NUMBERS = 3000
+LEAST_POWER = 0.9
+"""Of every check of a mean under an estimator's first setting, against 5 % in any one parameter's gradient."""
 
 
 class Promise(NamedTuple):
@@ -73,6 +75,10 @@ def test_it_keeps_every_promise(name: str) -> None:
     findings = contract.check(estimators.get(name))
     assert not broken(findings)
     assert sum(f.tests for f in findings) <= NUMBERS
+    first = contract.cases(estimators.get(name))[0]
+    powers = {f.problem: f.power for f in findings if f.check == "mean" and f.options is first.options}
+    weak = {title: power for title, power in powers.items() if power is None or power < LEAST_POWER}
+    assert not first.estimator.card.unbiased or (powers and not weak), f"too few draws to see a fault: {weak}"
 
 
 def test_false_alarms_of_the_whole_suite_are_rare() -> None:

@@ -313,7 +313,11 @@ PROBLEMS = {
     "bits_two_layer_log_weight": _weighted(
         bits_two_layer_log_weight,
         _params(
-            guide_top=[[0.9], [0.3]], guide_low=[[0.9], [1.2]], guide_link=[1.3], prior=[0.5], decoder=[-1.3]
+            guide_top=[[-0.2], [0.7]],
+            guide_low=[[-0.8], [1.3]],
+            guide_link=[1.2],
+            prior=[-1.4],
+            decoder=[-1.4],
         ),
         own=("guide_top", "guide_low"),
     ),

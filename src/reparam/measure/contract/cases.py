@@ -148,12 +148,12 @@ def by_setting(found: Sequence[Case]) -> list[list[Case]]:
     return [list(group) for _, group in groupby(found, key=lambda case: id(case.options))]
 
 
-def perturbed(state: State) -> State:
-    """The same with every tunable a little elsewhere, so that nothing rests on how it begins."""
+def perturbed(state: State, by: float = 0.1) -> State:
+    """The same with every tunable elsewhere, a little or more, so that nothing rests on how it begins."""
     source = generator("contract", "perturb")
     moved = {
-        name: value * (1 + 0.1 * draw("normal", tuple(value.shape), source).to(value))
-        + 0.1 * draw("normal", tuple(value.shape), source).to(value)
+        name: value * (1 + by * draw("normal", tuple(value.shape), source).to(value))
+        + by * draw("normal", tuple(value.shape), source).to(value)
         for name, value in state.tunables.items()
     }
     return state._replace(tunables=moved)

@@ -14,6 +14,8 @@ from reparam.measure.problems import PROBLEMS
 from reparam.oracles.states import table
 
 DRAWS, FEW = 10_000, 16
+FAR = 1.0
+"""How far tunables are moved where a wrong use of them must show."""
 
 
 def refusals(found: list[Case]) -> list[Finding]:
@@ -80,7 +82,7 @@ def _keeps_its_promises(case: Case) -> bool:
     try:
         if not case.estimator.card.unbiased:
             return _reached(case) >= _of_laws(case)
-        gradients, _ = estimates(case, noise_of(case, DRAWS, "mean"), perturbed(case.state))
+        gradients, _ = estimates(case, noise_of(case, DRAWS, "mean"), perturbed(case.state, FAR))
     except Exception:  # a law without what the estimator needs of it may fail in any way
         return False
     return compare(gradients, case.exact[0]).z <= BOUND

@@ -25,7 +25,7 @@ from reparam.measure.contract.cases import (
 )
 from reparam.measure.contract.moments import BOUND, Comparison, compare
 
-LEAST, MOST = 10_000, 100_000
+LEAST, MOST = 10_000, 200_000
 """Draws: as many as the aimed power takes, between these, under the default setting and on the representative
 problems; LEAST elsewhere."""
 
