@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from scipy.stats import norm
+from torch.nn.functional import linear
 
 from reparam import (
     Bernoulli,
@@ -264,6 +265,22 @@ def test_a_parameter_without_entries_is_no_obstacle() -> None:
         assert found.mean["empty"].shape == found.variance["empty"].shape == (0, 3)
         assert torch.equal(found.variance["logits"], plain.variance["logits"])
         assert estimate(with_empty, params, "disarm", 1).gradient["empty"].shape == (0, 3)
+
+
+def test_a_layer_without_outputs_is_no_obstacle() -> None:
+    """Fixed inputs of 4 columns for 2 data: a layer that is otherwise factorised."""
+    inputs = torch.arange(8.0).reshape(2, 4) / 8
+
+    def layers(params, sample):
+        logits = [
+            linear(inputs, params[f"{name}.weight"], params[f"{name}.bias"]) for name in ("none", "some")
+        ]
+        return (sample("z", Bernoulli(logits=torch.cat(logits, -1))) - 0.3).square().sum(-1)
+
+    some = {"some.weight": torch.ones(3, 4), "some.bias": torch.zeros(3)}
+    empty = {"none.weight": torch.zeros(0, 4), "none.bias": torch.zeros(0)}
+    found = gradient_moments(layers, {**empty, **some}, "disarm", draws=300)
+    assert found.mean["none.weight"].shape == (0, 4) and found.mean["some.weight"].shape == (3, 4)
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD)

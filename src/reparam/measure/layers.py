@@ -154,11 +154,12 @@ class _Watch(TorchFunctionMode):
             given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
             weight, bias = (self.names.get(id(given.get(role))) for role in ("weight", "bias"))
             x = given["input"]
-            if weight is not None and bias is not None and _is_worth_it(x):
+            if weight is not None and bias is not None and _is_worth_it(x, given["weight"]):
                 self.layers.append(Layer(weight, bias, x.detach()))
         return result
 
 
-def _is_worth_it(inputs: Tensor) -> bool:
-    """A fixed input [B, inputs] with fewer rows than columns: δ is smaller than the weights."""
-    return inputs.ndim == 2 and not inputs.requires_grad and inputs.shape[0] < inputs.shape[1]
+def _is_worth_it(inputs: Tensor, weight: Tensor) -> bool:
+    """A fixed input [B, inputs] with fewer rows than columns, and any outputs: δ is smaller than the weights."""
+    fixed = inputs.ndim == 2 and not inputs.requires_grad
+    return fixed and inputs.shape[0] < inputs.shape[1] and len(weight) > 0
