@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reparam.distributions import Cauchy as Cauchy
     from reparam.distributions import Exponential as Exponential
     from reparam.distributions import ExpRelaxedCategorical as ExpRelaxedCategorical
+    from reparam.distributions import Flow as Flow
     from reparam.distributions import FromCDF as FromCDF
     from reparam.distributions import FromInverseCDF as FromInverseCDF
     from reparam.distributions import FromStandardization as FromStandardization
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
     from reparam.distributions import LogNormal as LogNormal
     from reparam.distributions import MultivariateNormal as MultivariateNormal
     from reparam.distributions import Normal as Normal
+    from reparam.distributions import NormalizingFlow as NormalizingFlow
     from reparam.distributions import OneHotCategorical as OneHotCategorical
+    from reparam.distributions import PlanarFlow as PlanarFlow
+    from reparam.distributions import RadialFlow as RadialFlow
     from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
+    from reparam.distributions import TransformFlow as TransformFlow
     from reparam.distributions import Uniform as Uniform
     from reparam.distributions import VonMisesFisher as VonMisesFisher
     from reparam.distributions import Weibull as Weibull
     from reparam.distributions import from_torch as from_torch
+    from reparam.distributions import from_zuko as from_zuko
     from reparam.distributions.scales import scale_from_exp as scale_from_exp
     from reparam.distributions.scales import scale_from_log_variance as scale_from_log_variance
     from reparam.distributions.scales import scale_from_softplus as scale_from_softplus
@@ -74,6 +80,7 @@ _HOMES = {
     "Cauchy": "distributions",
     "ExpRelaxedCategorical": "distributions",
     "Exponential": "distributions",
+    "Flow": "distributions",
     "FromCDF": "distributions",
     "FromInverseCDF": "distributions",
     "FromStandardization": "distributions",
@@ -88,9 +95,13 @@ _HOMES = {
     "LogitRelaxedBernoulli": "distributions",
     "MultivariateNormal": "distributions",
     "Normal": "distributions",
+    "NormalizingFlow": "distributions",
     "OneHotCategorical": "distributions",
+    "PlanarFlow": "distributions",
+    "RadialFlow": "distributions",
     "RelaxedBernoulli": "distributions",
     "RelaxedOneHotCategorical": "distributions",
+    "TransformFlow": "distributions",
     "Uniform": "distributions",
     "VonMisesFisher": "distributions",
     "Weibull": "distributions",
@@ -123,6 +134,7 @@ _HOMES = {
     "draw_noise": "engine.estimate",
     "estimate": "engine.estimate",
     "from_torch": "distributions",
+    "from_zuko": "distributions",
     "gradient_moments": "measure.moments",
     "init_estimator": "engine.estimate",
     "reparameterize": "distributions.normal",

@@ -14,7 +14,9 @@ from reparam.errors import ReparamError
 KINDS = {
     name: kind
     for name in distributions.__all__
-    if isinstance(kind := getattr(distributions, name), type) and name not in ("Law", "Relaxable")
+    if isinstance(kind := getattr(distributions, name), type)
+    and issubclass(kind, Law)
+    and name not in ("Law", "Relaxable")
 }
 WITHOUT = {
     "FromCDF",
@@ -23,6 +25,7 @@ WITHOUT = {
     "FromTriangularStandardization",
     "HypersphericalUniform",
     "Logistic",
+    "NormalizingFlow",
     "VonMisesFisher",
 }
 """Laws that torch.distributions does not have."""

@@ -5,6 +5,7 @@ from reparam.distributions.bernoulli import Bernoulli
 from reparam.distributions.categorical import Categorical, OneHotCategorical
 from reparam.distributions.conversion import from_torch
 from reparam.distributions.custom import FromInverseCDF
+from reparam.distributions.flows import Flow, NormalizingFlow, PlanarFlow, RadialFlow, TransformFlow
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logistic, LogNormal
 from reparam.distributions.multivariate_normal import MultivariateNormal
@@ -18,6 +19,7 @@ from reparam.distributions.relaxed import (
 from reparam.distributions.sphere import HypersphericalUniform
 from reparam.distributions.standardization import FromCDF, FromStandardization, FromTriangularStandardization
 from reparam.distributions.von_mises_fisher import VonMisesFisher
+from reparam.distributions.zuko import from_zuko
 
 __all__ = [
     "Bernoulli",
@@ -25,6 +27,7 @@ __all__ = [
     "Cauchy",
     "ExpRelaxedCategorical",
     "Exponential",
+    "Flow",
     "FromCDF",
     "FromInverseCDF",
     "FromStandardization",
@@ -39,13 +42,18 @@ __all__ = [
     "LogitRelaxedBernoulli",
     "MultivariateNormal",
     "Normal",
+    "NormalizingFlow",
     "OneHotCategorical",
+    "PlanarFlow",
+    "RadialFlow",
     "Relaxable",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
+    "TransformFlow",
     "Uniform",
     "VonMisesFisher",
     "Weibull",
     "from_torch",
+    "from_zuko",
     "standard_normal",
 ]
