@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reparam.distributions import FromInverseCDF as FromInverseCDF
     from reparam.distributions import FromStandardization as FromStandardization
     from reparam.distributions import FromTriangularStandardization as FromTriangularStandardization
+    from reparam.distributions import Gamma as Gamma
     from reparam.distributions import Gumbel as Gumbel
     from reparam.distributions import HypersphericalUniform as HypersphericalUniform
     from reparam.distributions import Kumaraswamy as Kumaraswamy
@@ -85,6 +86,7 @@ _HOMES = {
     "FromInverseCDF": "distributions",
     "FromStandardization": "distributions",
     "FromTriangularStandardization": "distributions",
+    "Gamma": "distributions",
     "Gumbel": "distributions",
     "HypersphericalUniform": "distributions",
     "Kumaraswamy": "distributions",

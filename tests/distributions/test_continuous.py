@@ -22,6 +22,7 @@ from reparam.distributions import (
     FromCDF,
     FromInverseCDF,
     FromStandardization,
+    Gamma,
     Gumbel,
     Kumaraswamy,
     Laplace,
@@ -94,6 +95,13 @@ FAMILIES = {
         ([1.0, 0.01, 3.0, 20.0, 0.5, 2.0], [1.0, 2.0, 0.5, 3.0, 0.2, 1.0]),
         ([1e-10, 1.0, 1e10], [1.0]),
         lambda rate, factor: torch.zeros_like(rate),
+    ),
+    "Gamma": Family(
+        Gamma,
+        lambda alpha, rate: stats.gamma(alpha, scale=1 / rate),
+        ([1.0, 0.3, 3.0, 20.0, 0.5, 200.0], [1.0, 2.0, 0.5, 3.0, 0.2, 1.0]),
+        ([1e-3, 0.1, 1.0, 30.0, 1e3, 1e6], [1e-3, 1.0, 1e3]),
+        lambda alpha, rate: alpha < 0.05,
     ),
     "Weibull": Family(
         Weibull,

@@ -29,6 +29,7 @@ from reparam.distributions import (
     FromInverseCDF,
     FromStandardization,
     FromTriangularStandardization,
+    Gamma,
     Gumbel,
     HypersphericalUniform,
     Kumaraswamy,
@@ -241,6 +242,7 @@ LAWS |= {
     )
     for kind, reference, own, another in (
         (Laplace, torch.distributions.Laplace, (LOC, SCALE), (SCALE, 2 * SCALE)),
+        (Gamma, torch.distributions.Gamma, (SHAPE, SCALE), (2 * SHAPE, SHAPE)),
         (Gumbel, torch.distributions.Gumbel, (MILD, SHAPE), (SHAPE, 2 * SHAPE)),
         (Cauchy, torch.distributions.Cauchy, (LOC, SCALE), (SCALE, 2 * SCALE)),
         (LogNormal, torch.distributions.LogNormal, (MILD, SHAPE), (SHAPE, 2 * SHAPE)),

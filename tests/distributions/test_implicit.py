@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from reparam.distributions.implicit import bisect, differentiable_root, jacobian, slope, solve
+from reparam.distributions.implicit import attach, bisect, differentiable_root, jacobian, slope, solve
 from reparam.noise import draw, generator
 
 INTERVALS = [(-math.inf, math.inf), (0.0, math.inf), (-math.inf, 0.0), (-1.0, 2.0), (3.0, 3.1), (-4.0, -3.0)]
@@ -102,3 +102,39 @@ def test_slopes_and_jacobians_are_those_of_autograd() -> None:
         torch.testing.assert_close(derivatives[i], torch.func.jacrev(mixing)(z[i]))
     lower = derivatives.tril() + 5 * torch.eye(3, dtype=torch.float64)
     torch.testing.assert_close((lower @ solve(z, lower).unsqueeze(-1)).squeeze(-1), z)
+
+
+def cube(z: Tensor, a: Tensor) -> Tensor:
+    """dz/da along z = c a³."""
+    return 3 * z / a
+
+
+def test_attached_derivatives_are_exact_of_every_order() -> None:
+    """Along z = c a³ dz/da = 3 z / a: the derivatives of c a³ follow from it, the last one in forward mode as well."""
+    c, a = torch.tensor([0.7, -2.0], dtype=torch.float64), torch.tensor([1.3, 0.4], dtype=torch.float64)
+
+    def path(a: Tensor) -> Tensor:
+        return attach(cube, (c * a**3).detach(), a)
+
+    assert torch.equal(path(a), c * a**3)
+    expected = 3 * c * a**2, 6 * c * a, 6 * c
+    slope = path
+    for derivative in expected:
+        before = slope
+        slope = lambda a, f=before: torch.func.grad(lambda a: f(a).sum())(a)  # noqa: E731
+        torch.testing.assert_close(slope(a), derivative)
+        torch.testing.assert_close(torch.func.jvp(before, (a,), (torch.ones_like(a),))[1], derivative)
+    stacked = torch.vmap(torch.func.grad(lambda a, c: attach(cube, (c * a**3).detach(), a)))(a, c)
+    torch.testing.assert_close(stacked, expected[0])
+
+
+@pytest.mark.slow
+def test_compiling_a_stack_of_attached_derivatives_keeps_them() -> None:
+    """torch.compile(vmap(grad(f))) returns zero for a custom function's gradient, and says nothing."""
+
+    def slopes(a: Tensor) -> Tensor:
+        return torch.vmap(torch.func.grad(lambda a: attach(cube, (a**3).detach(), a).sin()))(a)
+
+    a = torch.tensor([1.3, 0.4], dtype=torch.float64)
+    torch.testing.assert_close(slopes(a), 3 * a**2 * (a**3).cos())
+    torch.testing.assert_close(torch.compile(slopes)(a), slopes(a))

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import pytest
 import torch
 from scipy import special
 
-from reparam.distributions.numerics import exp_in_range, log1mexp, normal_cdf
+from reparam.distributions.numerics import (
+    digamma_deficit,
+    exp_in_range,
+    log1mexp,
+    log_gamma_excess,
+    log_ratio,
+    normal_cdf,
+    times_exp,
+)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -47,3 +56,40 @@ def test_the_normal_cdf_is_exact_far_below() -> None:
     assert math.isclose(
         torch.func.grad(normal_cdf)(torch.tensor(0.0)).item(), 1 / math.sqrt(2 * math.pi), rel_tol=1e-6
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_stirling_and_the_logarithm_lack_is_exact_for_every_argument(dtype: torch.dtype) -> None:
+    """log Γ(1 + a) − a log a + a and log a − ψ(a), with their derivatives, against mpmath."""
+    a = torch.logspace(-6, 8, 57, dtype=dtype)
+    first = [lambda a: mpmath.loggamma(1 + a) - a * mpmath.log(a) + a, log_gamma_excess]
+    second = [lambda a: mpmath.log(a) - mpmath.digamma(a), digamma_deficit]
+    rtol = 50 * torch.finfo(dtype).eps
+    with mpmath.workdps(40):
+        for reference, function in (first, second):
+            exact = [mpmath.mpf(v) for v in a.tolist()]
+            expected = torch.tensor([float(reference(v)) for v in exact], dtype=torch.float64)
+            slopes = torch.tensor([float(mpmath.diff(reference, v)) for v in exact], dtype=torch.float64)
+            value, slope = torch.func.jvp(function, (a,), (torch.ones_like(a),))
+            torch.testing.assert_close(value.double(), expected, rtol=rtol, atol=2 * rtol / 50)
+            torch.testing.assert_close(slope.double(), slopes, rtol=10 * rtol, atol=rtol)
+
+
+def test_products_with_an_exponential_are_exact_for_small_exponents_and_in_range_for_all() -> None:
+    scale = torch.tensor([1e6, 1e6, 1e-30, 1e30, 1e-3, 2.0])
+    x = torch.tensor([1e-3, -0.9, -100.0, 100.0, -1e4, 3.0])
+    value, pullback = torch.func.vjp(times_exp, scale, x)
+    expected = scale.double() * x.double().exp()
+    inside = torch.tensor([True, True, False, False, False, True])
+    torch.testing.assert_close(value[inside].double(), expected[inside], rtol=3e-7, atol=0.0)
+    assert value.isfinite().all() and (value > 0).all()
+    for slope, exact in zip(pullback(torch.ones_like(value)), (expected / scale, expected), strict=True):
+        torch.testing.assert_close(slope[inside].double(), exact[inside], rtol=1e-6, atol=0.0)
+        assert (slope[~inside] == 0).all()
+
+
+def test_log_ratios_of_neighbours_are_exact() -> None:
+    scale = torch.tensor([1e6, 1e6, 3.0, 1e-20])
+    z = torch.tensor([1e6 + 1, 1e6 - 7, 1e-20, 1e20])
+    expected = (z.double() / scale.double()).log()
+    torch.testing.assert_close(log_ratio(z, scale).double(), expected, rtol=3e-7, atol=0.0)

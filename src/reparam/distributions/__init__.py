@@ -6,6 +6,7 @@ from reparam.distributions.categorical import Categorical, OneHotCategorical
 from reparam.distributions.conversion import from_torch
 from reparam.distributions.custom import FromInverseCDF
 from reparam.distributions.flows import Flow, NormalizingFlow, PlanarFlow, RadialFlow, TransformFlow
+from reparam.distributions.gamma import Gamma
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logistic, LogNormal
 from reparam.distributions.multivariate_normal import MultivariateNormal
@@ -32,6 +33,7 @@ __all__ = [
     "FromInverseCDF",
     "FromStandardization",
     "FromTriangularStandardization",
+    "Gamma",
     "Gumbel",
     "HypersphericalUniform",
     "Kumaraswamy",

@@ -16,6 +16,7 @@ from torch.distributions.relaxed_categorical import ExpRelaxedCategorical as Tor
 from reparam.distributions.base import Law
 from reparam.distributions.bernoulli import Bernoulli
 from reparam.distributions.categorical import Categorical, OneHotCategorical
+from reparam.distributions.gamma import Gamma
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, LogNormal
 from reparam.distributions.multivariate_normal import MultivariateNormal
@@ -43,6 +44,7 @@ PAIRS = (
     Pair(Cauchy, td.Cauchy, ("loc", "scale")),
     Pair(ExpRelaxedCategorical, TorchExpRelaxedCategorical, ("temperature", "logits")),
     Pair(Exponential, td.Exponential, ("rate",)),
+    Pair(Gamma, td.Gamma, ("concentration", "rate")),
     Pair(Gumbel, td.Gumbel, ("loc", "scale")),
     Pair(Kumaraswamy, td.Kumaraswamy, ("concentration1", "concentration0")),
     Pair(Laplace, td.Laplace, ("loc", "scale")),

@@ -1,19 +1,21 @@
 """Roots of increasing functions: found by bisection, differentiated by the implicit function theorem.
 
 Where h(z, φ) = ε holds along the path z(φ), dz/dφ = −(∂h/∂z)⁻¹ ∂h/∂φ. h maps the sample to its noise: in the other
-direction, ε to z, the formula is wrong (there dz/dφ is ∂h/∂φ itself).
+direction, ε to z, the formula is wrong (there dz/dφ is ∂h/∂φ itself). Where dz/dφ has a formula of its own, it is
+attached to the sample as it is (`attach`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 Map = Callable[[Tensor], Tensor]
+Velocity = Callable[..., Tensor]
 _INTEGERS = {16: torch.int16, 32: torch.int32, 64: torch.int64}
 
 
@@ -102,3 +104,40 @@ def differentiable_root(function: Map, root: Tensor, newton: Newton = ENTRYWISE)
     z = z - newton.divide(value - value.detach(), derivative.detach())
     value, derivative = newton.linearize(function, z)
     return z - newton.divide(value - value.detach(), derivative)
+
+
+def attach(velocity: Velocity, z: Tensor, parameter: Tensor) -> Tensor:
+    """The constant `z`, with the derivative velocity(z, parameter) in `parameter`, entry by entry.
+
+    z has the parameter's shape and follows a path with this derivative; `velocity` is made of differentiable torch
+    operations. Derivatives of every order are exact, except by forward mode nested in forward mode, which PyTorch's
+    custom functions do not have. torch.compile drops the derivatives of custom functions under function transforms
+    without a word: within it the first derivative is written out, and there are no others (the engine traces before
+    it compiles, and keeps them all).
+    """
+    if torch.compiler.is_compiling():
+        start = parameter.detach()
+        return z.detach() + velocity(z.detach(), start) * (parameter - start)
+    return _Attached.apply(z.detach(), parameter, velocity)  # type: ignore[no-untyped-call]
+
+
+class _Attached(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z: Tensor, parameter: Tensor, velocity: Velocity) -> Tensor:
+        return z.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Velocity], output: Tensor) -> None:
+        _, parameter, ctx.velocity = inputs
+        ctx.save_for_backward(output, parameter)
+        ctx.save_for_forward(output, parameter)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:  # type: ignore[override]
+        return None, gradient * ctx.velocity(*ctx.saved_tensors), None
+
+    @staticmethod
+    def jvp(ctx: Any, _z: None, tangent: Tensor, _velocity: None) -> Tensor:  # type: ignore[override]
+        return tangent * ctx.velocity(*ctx.saved_tensors)

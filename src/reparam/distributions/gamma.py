@@ -1,0 +1,90 @@
+"""The Gamma law, drawn along its inverse CDF in log space and differentiated implicitly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from reparam.distributions import incomplete_gamma
+from reparam.distributions.inverse_cdf import InverseCDF, require_positive
+from reparam.distributions.numerics import (
+    digamma_deficit,
+    expm1_minus,
+    log_gamma_excess,
+    log_ratio,
+    times_exp,
+)
+
+
+class Gamma(InverseCDF):
+    """Gamma entries with shape `concentration` α and `rate`: mean α / rate.
+
+    Path: (α / rate) e^r, with r the logarithm of the inverse CDF over the mean: one uniform per entry, and no rejection
+    that could fail. dr/dα is implicit (Figurnov et al. 2018). For small α most samples are too small for any dtype
+    (at α = 1e-3, 92 % in float32): such a sample is the last number in range, with derivative 0, and `log_path` has
+    its logarithm.
+    """
+
+    def __init__(self, concentration: Tensor, rate: Tensor, event_dims: int | None = None) -> None:
+        super().__init__(concentration, rate, event_dims=event_dims)
+        self.concentration, self.rate = concentration, rate
+
+    @classmethod
+    def example(cls) -> Gamma:
+        return cls(2 * torch.ones(3), torch.ones(3))
+
+    def validate(self) -> None:
+        require_positive(self, concentration=self.concentration, rate=self.rate)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, in the law's shape."""
+        return self.concentration / self.rate
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance, in the law's shape."""
+        return self.mean / self.rate
+
+    def log_path(self, noise: Mapping[str, Tensor]) -> Tensor:
+        """The logarithm of the sample, which does not underflow."""
+        return self._log_standard(noise["uniform"]) + self.mean.log()
+
+    def icdf(self, u: Tensor) -> Tensor:
+        return times_exp(self.mean, self._log_standard(u))
+
+    def cdf(self, z: Tensor) -> Tensor:
+        outside = z <= 0
+        r, alpha = torch.broadcast_tensors(self._log_ratio(z), self.concentration)
+        return torch.where(outside, 0.0, incomplete_gamma.cdf(r, alpha))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        log_x, alpha = self._log_ratio(z), self.concentration
+        height = alpha.log() - alpha * expm1_minus(log_x) - log_gamma_excess(alpha)
+        entries = height - log_x - self.mean.log()
+        return self.sum_event(torch.where(z <= 0, -torch.inf, entries))
+
+    def entropy(self) -> Tensor:
+        """Differential entropy in nats, in the plate's shape."""
+        alpha = self.concentration
+        entries = log_gamma_excess(alpha) + (alpha - 1) * digamma_deficit(alpha) - self.rate.log()
+        return self.sum_event(entries)
+
+    def kl(self, other: Gamma) -> Tensor:
+        """KL(self ‖ other) in nats, in the plate's shape, without cancellation for large shapes."""
+        alpha, beta = self.concentration, other.concentration
+        means = log_ratio(self.mean, other.mean)
+        shapes = (beta - alpha) * digamma_deficit(alpha) + log_ratio(alpha, beta)
+        entries = beta * expm1_minus(means) + shapes + log_gamma_excess(beta) - log_gamma_excess(alpha)
+        return self.sum_event(entries.expand(self.shape))
+
+    def _log_standard(self, u: Tensor) -> Tensor:
+        """log(z / mean) at the probability u."""
+        return incomplete_gamma.quantile(*torch.broadcast_tensors(u, self.concentration.expand(self.shape)))
+
+    def _log_ratio(self, z: Tensor) -> Tensor:
+        """log(z / mean), and 0 outside the support."""
+        mean = self.mean
+        return log_ratio(torch.where(z <= 0, mean, z), mean)
