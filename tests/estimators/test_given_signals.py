@@ -168,3 +168,15 @@ def test_options_that_need_values_of_f_refuse_signals(name: str, options: dict[s
         )
     assert estimators.get(name).card.given_signal
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"samples": 2}])
+def test_a_signal_with_a_graph_of_its_own_leaves_none_in_the_estimate(options: dict[str, Any]) -> None:
+    """A critic's advantage, say: its graph is the caller's, and would be kept alive by what is returned."""
+    program, estimator = acting(torch.tensor([0, 1])), estimators.make("score_function", options)
+    block = draw_block(estimator.noise(describe(program, POLICY)), ("graph",), 1)
+    noise = {site: {role: n[0] for role, n in roles.items()} for site, roles in block.items()}
+    shape = (2, 2) if options else (2,)
+    signal = {"action": torch.arange(1.0, 1 + torch.Size(shape).numel()).reshape(shape).requires_grad_()}
+    found = estimate_gradient(estimator, program, POLICY, noise, signals=signal)
+    assert found.gradient["policy"].any() and not found.gradient["policy"].requires_grad

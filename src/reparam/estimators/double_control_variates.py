@@ -83,5 +83,5 @@ class DoubleControlVariates(Estimator):
             mean = (slopes[name] * site.statistic).sum(-1)
             losses.append(((signal - others(signal)) * site.log_q - mean).mean(0))
         return Terms(
-            losses[0].detach(), tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True
+            losses[0], tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True
         )

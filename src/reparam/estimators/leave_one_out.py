@@ -37,11 +37,11 @@ def hard_samples(
 
     def one(draw: Noise) -> tuple[Tensor, dict[str, tuple[Tensor, ...]]]:
         def at(shifts: Mapping[str, Tensor]) -> tuple[Tensor, Any]:
-            trace = run(params, lambda name, law: law.path(draw[name]).detach() + shifts[name])
+            trace = run(params, lambda name, law: law.path(draw[name]) + shifts[name])
             return trace.value.sum(), (trace.value, {name: read(site) for name, site in trace.latent.items()})
 
         def read(site: Site) -> tuple[Tensor, Tensor, Tensor]:
-            return site.law.log_prob(site.z), statistic(site.law), site.z.detach()
+            return site.law.log_prob(site.z), statistic(site.law), site.z
 
         still = {name: torch.zeros_like(roles["uniform"]) for name, roles in draw.items()}
         total, pullback, (value, found) = torch.func.vjp(at, still, has_aux=True)  # type: ignore[misc]

@@ -188,7 +188,7 @@ class Mixed(Estimator):
             remembered[members[0][1][0]] = terms.memory
         for i, (_, names) in enumerate(members[1:], start=1):
             if names[0] in memory:  # what it learns, it learns at one sample of the sites before it
-                inner = terms_at(i, params, lambda name, law: sampled(name, law).detach())
+                inner = terms_at(i, params, sampled)
                 learning += math.prod(evaluations[k] for k in range(i, len(members)))
                 remembered[names[0]] = inner.memory
                 losses.append(inner.tunable_loss)

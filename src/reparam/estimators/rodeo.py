@@ -110,7 +110,7 @@ class Rodeo(Estimator):
             loss = (signals[name] - baseline) * site.log_q + tunables[f"beta.{name}"] * estimate
             losses.append(loss.mean(0))
         return Terms(
-            losses[0].detach(), tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True
+            losses[0], tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True
         )
 
 
