@@ -463,9 +463,9 @@ def test_parameters_out_of_their_support_are_refused(make: Callable[[], Law], me
 
 @pytest.mark.parametrize("kind", [Bernoulli, Categorical, OneHotCategorical])
 def test_a_law_takes_exactly_one_of_probs_and_logits(kind: type[Law]) -> None:
-    with pytest.raises(ValueError, match="exactly one of probs and logits"):
+    with pytest.raises(ReparamError, match="exactly one of probs and logits"):
         kind()
-    with pytest.raises(ValueError, match="exactly one of probs and logits"):
+    with pytest.raises(ReparamError, match="exactly one of probs and logits"):
         kind(probs=torch.tensor([0.5, 0.5]), logits=torch.zeros(2))
     probs = torch.tensor([0.25, 0.75])
     torch.testing.assert_close(kind(probs=probs).probs, probs)
@@ -473,13 +473,13 @@ def test_a_law_takes_exactly_one_of_probs_and_logits(kind: type[Law]) -> None:
 
 def test_a_choice_needs_the_axis_of_its_categories() -> None:
     for kind in (Categorical, OneHotCategorical):
-        with pytest.raises(ValueError, match="at least one axis"):
+        with pytest.raises(ReparamError, match="at least one axis"):
             kind(logits=torch.tensor(0.0))
         with pytest.raises(
-            ValueError, match=r"at least one category, and its parameters have shape \(2, 0\)"
+            ReparamError, match=r"at least one category, and its parameters have shape \(2, 0\)"
         ):
             kind(logits=torch.zeros(2, 0))
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ReparamError, match="at least 1"):
         OneHotCategorical(logits=torch.zeros(3), event_dims=0)
 
 
@@ -505,3 +505,24 @@ def test_a_traced_law_is_the_eager_law(name: str) -> None:
         return torch.vmap(lambda one: (law.path(one), law.log_prob(law.path(one))))(noise)
 
     torch.testing.assert_close(build(both, (noise,), "traced")(noise), both(noise))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: distributions.Normal(torch.zeros(2), 1.0),
+            r"Normal: its parameters must be tensors, got 1\.0; write torch\.tensor\(1\.0\)",
+        ),
+        (lambda: distributions.Bernoulli(probs=0.3), r"Bernoulli: its parameters must be tensors, got 0\.3"),
+        (lambda: distributions.Categorical(logits=[0.1, 0.9]), "Categorical: its parameters must be tensors"),
+        (
+            lambda: distributions.Laplace(torch.zeros(2), torch.ones(3)),
+            r"Laplace: its parameters have shapes \(2,\), \(3,\), which do not broadcast",
+        ),
+    ],
+)
+def test_parameters_that_cannot_be_are_told_in_one_line(make, message: str) -> None:
+    with pytest.raises(ReparamError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value)

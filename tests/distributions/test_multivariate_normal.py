@@ -191,5 +191,5 @@ def test_a_covariance_without_a_factor_gives_no_numbers() -> None:
     ],
 )
 def test_a_call_that_makes_no_law_is_refused(arguments: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ReparamError, match=message):
         MultivariateNormal(**arguments)

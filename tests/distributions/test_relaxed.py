@@ -18,6 +18,7 @@ from reparam.distributions import (
     RelaxedOneHotCategorical,
 )
 from reparam.engine.gradient import estimate_gradient
+from reparam.errors import ReparamError
 from reparam.estimators.pathwise import Pathwise
 from reparam.noise import draw, generator
 
@@ -85,7 +86,7 @@ def test_samples_densities_and_derivatives_stay_finite(kind: type[Law], temperat
 
 
 def test_a_temperature_is_one_number() -> None:
-    with pytest.raises(ValueError, match="RelaxedBernoulli: temperature must be a number"):
+    with pytest.raises(ReparamError, match="RelaxedBernoulli: temperature must be a number"):
         RelaxedBernoulli(torch.ones(3), logits=torch.zeros(3))
 
 

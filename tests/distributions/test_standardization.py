@@ -266,7 +266,7 @@ def test_conditional_cdfs_are_a_triangular_map_to_uniform_noise() -> None:
 
 
 def test_the_vector_s_axis_belongs_to_the_event() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ReparamError, match="at least 1"):
         FromTriangularStandardization(whiten, (LOC, TRIL), shape=(3,), event_dims=0)
 
 

@@ -19,17 +19,26 @@ class Law(ABC):
     Parameters broadcast to `shape`. The last `event_dims` axes of `shape` form one event, the axes
     before them are the plate: `log_prob`, `entropy` and `kl` return the plate's shape. Left out,
     `event_dims` is 1 (0 for scalar parameters): one vector per plate entry.
+
+    Raises ReparamError for parameters that are no tensors, or do not broadcast, and for axes that they do not have.
     """
 
     reparameterized: bool = False
     """Whether the derivative of `path` with respect to the parameters is the pathwise gradient."""
 
     def __init__(self, *parameters: Tensor, event_dims: int | None = None) -> None:
-        self.shape = tuple(torch.broadcast_shapes(*(p.shape for p in parameters)))
+        require_tensors(type(self).__name__, *parameters)
+        try:
+            self.shape = tuple(torch.broadcast_shapes(*(p.shape for p in parameters)))
+        except RuntimeError:
+            shapes = ", ".join(str(tuple(p.shape)) for p in parameters)
+            raise ReparamError(
+                f"{type(self).__name__}: its parameters have shapes {shapes}, which do not broadcast"
+            ) from None
         self.event_dims_inferred = event_dims is None
         self.event_dims = min(1, len(self.shape)) if event_dims is None else event_dims
         if not 0 <= self.event_dims <= len(self.shape):
-            raise ValueError(f"event_dims={event_dims} does not fit parameters of shape {self.shape}")
+            raise ReparamError(f"event_dims={event_dims} does not fit parameters of shape {self.shape}")
 
     @property
     def given_event_dims(self) -> int | None:
@@ -146,6 +155,15 @@ class Relaxable(Law):
     @abstractmethod
     def support(self) -> Tensor:
         """All states of one event: [states, *event]."""
+
+
+def require_tensors(law: str, *parameters: object) -> None:
+    """ReparamError unless all of a law's parameters are tensors."""
+    for given in parameters:
+        if not isinstance(given, Tensor):
+            raise ReparamError(
+                f"{law}: its parameters must be tensors, got {given!r}; write torch.tensor({given!r})"
+            )
 
 
 def require(condition: Tensor, parameter: str, what: str, value: Tensor) -> None:

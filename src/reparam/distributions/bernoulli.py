@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from reparam.distributions.base import Relaxable, logistic, require, with_slope
+from reparam.distributions.base import Relaxable, logistic, require, require_tensors, with_slope
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Bernoulli(Relaxable):
         event_dims: int | None = None,
     ) -> None:
         if (probs is None) == (logits is None):
-            raise ValueError("Bernoulli takes exactly one of probs and logits")
+            raise ReparamError("Bernoulli takes exactly one of probs and logits")
+        require_tensors("Bernoulli", logits if probs is None else probs)
         self._given_probs = probs
         self.logits: Tensor = _logit(probs) if logits is None else logits  # type: ignore[arg-type]
         super().__init__(self.logits, event_dims=event_dims)

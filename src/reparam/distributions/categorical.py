@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from reparam.distributions.base import Law, Relaxable, require, with_slope
+from reparam.distributions.base import Law, Relaxable, require, require_tensors, with_slope
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 def _log_probs(name: str, probs: Tensor | None, logits: Tensor | None) -> Tensor:
     """Normalised log-probabilities over the last axis; −∞ for a category that is impossible."""
     if (probs is None) == (logits is None):
-        raise ValueError(f"{name} takes exactly one of probs and logits")
+        raise ReparamError(f"{name} takes exactly one of probs and logits")
+    require_tensors(name, logits if probs is None else probs)
     given = _log(probs) if logits is None else logits  # type: ignore[arg-type]
     if given.ndim == 0:
-        raise ValueError(f"{name} needs at least one axis: the last one holds the categories")
+        raise ReparamError(f"{name} needs at least one axis: the last one holds the categories")
     if given.shape[-1] == 0:
-        raise ValueError(
+        raise ReparamError(
             f"{name} needs at least one category, and its parameters have shape {tuple(given.shape)}"
         )
     return given.log_softmax(-1)
@@ -71,7 +73,7 @@ class OneHotCategorical(Relaxable):
         self.logits: Tensor = _log_probs("OneHotCategorical", probs, logits)
         super().__init__(self.logits, event_dims=event_dims)
         if self.event_dims < 1:
-            raise ValueError("OneHotCategorical: event_dims counts the categories' axis and is at least 1")
+            raise ReparamError("OneHotCategorical: event_dims counts the categories' axis and is at least 1")
 
     @classmethod
     def example(cls) -> OneHotCategorical:

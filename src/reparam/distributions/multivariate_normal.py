@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions.base import Law, require
+from reparam.distributions.base import Law, require, require_tensors
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
@@ -31,17 +32,18 @@ class MultivariateNormal(Law):
         event_dims: int | None = None,
     ) -> None:
         if (covariance_matrix is None) == (scale_tril is None):
-            raise ValueError("MultivariateNormal takes exactly one of covariance_matrix and scale_tril")
+            raise ReparamError("MultivariateNormal takes exactly one of covariance_matrix and scale_tril")
         self._given_covariance = covariance_matrix
         given = covariance_matrix if scale_tril is None else scale_tril
+        require_tensors("MultivariateNormal", loc, given)
         assert given is not None
         if loc.ndim == 0 or given.ndim < 2 or given.shape[-1] != given.shape[-2]:
-            raise ValueError("MultivariateNormal needs a vector and square matrices over the last axes")
+            raise ReparamError("MultivariateNormal needs a vector and square matrices over the last axes")
         super().__init__(loc, given[..., 0], event_dims=event_dims)
         if self.event_dims < 1:
-            raise ValueError("MultivariateNormal: event_dims counts the vector's axis and is at least 1")
+            raise ReparamError("MultivariateNormal: event_dims counts the vector's axis and is at least 1")
         if given.shape[-1] != self.shape[-1]:
-            raise ValueError(
+            raise ReparamError(
                 f"MultivariateNormal: {self.shape[-1]} means but matrices of {given.shape[-1]} rows"
             )
         self.loc = loc

@@ -15,6 +15,7 @@ from torch.nn.functional import logsigmoid
 from reparam.distributions.base import Law, Relaxable, require
 from reparam.distributions.bernoulli import Bernoulli
 from reparam.distributions.categorical import OneHotCategorical
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
@@ -33,7 +34,7 @@ class Relaxed(Law):
             temperature if isinstance(temperature, Tensor) else self.logits.new_full((), temperature)
         )
         if self.temperature.ndim > 0:
-            raise ValueError(f"{type(self).__name__}: temperature must be a number or a tensor of shape ()")
+            raise ReparamError(f"{type(self).__name__}: temperature must be a number or a tensor of shape ()")
 
     @property
     def probs(self) -> Tensor:

@@ -179,7 +179,7 @@ class FromTriangularStandardization(Standardized):
     ) -> None:
         super().__init__(standardize, parameters, base, support, shape, event_dims)
         if self.event_dims < 1:
-            raise ValueError(f"{self._name}: event_dims counts the vector's axis and is at least 1")
+            raise ReparamError(f"{self._name}: event_dims counts the vector's axis and is at least 1")
 
     @classmethod
     def example(cls) -> FromTriangularStandardization:

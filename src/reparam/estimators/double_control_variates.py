@@ -82,6 +82,4 @@ class DoubleControlVariates(Estimator):
             signal = with_controls(values.detach(), controls, site.log_q.ndim)
             mean = (slopes[name] * site.statistic).sum(-1)
             losses.append(((signal - others(signal)) * site.log_q - mean).mean(0))
-        return Terms(
-            losses[0], tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True
-        )
+        return Terms(losses[0], tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True)

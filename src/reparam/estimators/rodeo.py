@@ -109,9 +109,7 @@ class Rodeo(Estimator):
             estimate = changes[name][..., 1] * site.log_q + (owns[name] * site.statistic).sum(-1)
             loss = (signals[name] - baseline) * site.log_q + tunables[f"beta.{name}"] * estimate
             losses.append(loss.mean(0))
-        return Terms(
-            losses[0], tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True
-        )
+        return Terms(losses[0], tuple(losses), (1.0,) * len(losses), self.samples, memory, tune_variance=True)
 
 
 def _stein(surrogate: Callable[[Tensor], Tensor], site: Draws, signal: Tensor) -> tuple[Tensor, Tensor]:
