@@ -25,15 +25,15 @@ SHARED = {
 }
 """The estimators by which a fault shows in a file that has none of its own."""
 BESIDE = {
-    "base": ("given_signals", "score_function", "vimco"),
-    "leave_one_out": ("double_control_variates", "rodeo"),
+    "base": ("formulas", "given_signals", "score_function", "vimco"),
+    "leave_one_out": ("formulas", "double_control_variates", "rodeo"),
     "networks": ("networks", "nvil"),
     "paths": ("layers_of_paths", "paths", "straight_through"),
     "straight_through": ("layers_of_paths", "straight_through"),
     "reinmax": ("layers_of_paths", "reinmax"),
     "gumbel": ("layers_of_paths", "gumbel"),
 }
-"""The tests of these files, where they are not those of its name alone; the quickest first."""
+"""The tests of these files, where they are not the formulas and those of its own name; the quickest first."""
 
 
 def users(file: str) -> list[str]:
@@ -44,7 +44,9 @@ def users(file: str) -> list[str]:
 
 def caught(mutant: Mutant) -> bool:
     stem = mutant.file.stem
-    beside = [ROOT / "tests" / "estimators" / f"test_{name}.py" for name in BESIDE.get(stem, (stem,))]
+    beside = [
+        ROOT / "tests" / "estimators" / f"test_{name}.py" for name in BESIDE.get(stem, ("formulas", stem))
+    ]
     with planted(mutant.file, mutant.tree):
         return contract_is_red(users(stem)) or any(suite_is_red(file) for file in beside)
 
