@@ -6,7 +6,7 @@ import ast
 import contextlib
 import importlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from reparam import estimators
+from reparam.estimators import Estimator
 from reparam.measure import contract
 from reparam.measure.contract import Case
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "reparam"
 ORDER = ("plates", "evaluations", "own parameters", "derivative", "signals", "means", "refusals", "nested")
-"""The contract's checks after a first look at the means: those first that see most faults in a second."""
+"""The contract's checks: those first that see most faults in a second."""
 
 
 @contextlib.contextmanager
@@ -41,18 +42,31 @@ def planted(file: Path, tree: ast.Module) -> Iterator[None]:
             function.__code__ = code
 
 
+def first_means_are_red(names: Iterable[str]) -> bool:
+    """Whether an unbiased one of these estimators is not, on its first two problems: a look that takes no second."""
+    return _is_red(names, lambda kind, every: kind.card.unbiased and _fails("means", every[:2]))
+
+
 def contract_is_red(names: Iterable[str]) -> bool:
     """Whether a check of the contract fails, or breaks down, for one of these estimators; it stops at the first."""
+
+    def failing(kind: type[Estimator], every: list[Case]) -> bool:
+        for check in ORDER:
+            alone = check == "means" and kind.card.unbiased
+            if any(_fails(check, cases) for cases in ([[case] for case in every] if alone else [every])):
+                return True
+        return False
+
+    return _is_red(names, failing)
+
+
+def _is_red(names: Iterable[str], failing: Callable[[type[Estimator], list[Case]], bool]) -> bool:
     try:
         for name in names:
             kind = estimators.get(name)
             every = contract.cases(kind)
-            if not every or (kind.card.unbiased and _fails("means", every[:2])):
+            if not every or failing(kind, every):
                 return True
-            for check in ORDER:
-                alone = check == "means" and kind.card.unbiased
-                if any(_fails(check, cases) for cases in ([[case] for case in every] if alone else [every])):
-                    return True
     except Exception:
         return True
     return False
@@ -62,9 +76,20 @@ def _fails(check: str, cases: list[Case]) -> bool:
     return not all(finding.passed for finding in contract.CHECKS[check](cases))
 
 
-def suite_is_red(file: Path) -> bool:
-    """Whether a file of tests, run in this process, has a test that fails."""
-    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", str(file)]
+def suite_is_red(file: Path, words: str = "") -> bool:
+    """Whether a file of tests, run in this process, has a test that fails; only those with one of the `words` (-k)."""
+    arguments = [
+        *(("-k", words) if words else ()),
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-m",
+        "not slow",
+        str(file),
+    ]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return file.exists() and pytest.main(arguments) == pytest.ExitCode.TESTS_FAILED
 

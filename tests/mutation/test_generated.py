@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 import torch
 from mutants import Mutant, mutants
-from planting import PACKAGE, ROOT, contract_is_red, planted, suite_is_red
+from planting import PACKAGE, ROOT, contract_is_red, first_means_are_red, planted, suite_is_red
 from survivors import SURVIVORS
 
 from reparam import estimators
@@ -25,15 +25,15 @@ SHARED = {
 }
 """The estimators by which a fault shows in a file that has none of its own."""
 BESIDE = {
-    "base": ("formulas", "given_signals", "score_function", "vimco"),
-    "leave_one_out": ("formulas", "double_control_variates", "rodeo"),
+    "base": ("given_signals", "score_function", "vimco"),
+    "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("networks", "nvil"),
     "paths": ("layers_of_paths", "paths", "straight_through"),
     "straight_through": ("layers_of_paths", "straight_through"),
     "reinmax": ("layers_of_paths", "reinmax"),
     "gumbel": ("layers_of_paths", "gumbel"),
 }
-"""The tests of these files, where they are not the formulas and those of its own name; the quickest first."""
+"""The tests of these files, where they are not those of its own name; the quickest first."""
 
 
 def users(file: str) -> list[str]:
@@ -43,12 +43,17 @@ def users(file: str) -> list[str]:
 
 
 def caught(mutant: Mutant) -> bool:
+    """By what is quickest first: two means, the formulas, the whole contract, the tests beside the file."""
     stem = mutant.file.stem
-    beside = [
-        ROOT / "tests" / "estimators" / f"test_{name}.py" for name in BESIDE.get(stem, ("formulas", stem))
-    ]
+    tests = ROOT / "tests" / "estimators"
+    names = users(stem)
     with planted(mutant.file, mutant.tree):
-        return contract_is_red(users(stem)) or any(suite_is_red(file) for file in beside)
+        return (
+            first_means_are_red(names)
+            or suite_is_red(tests / "test_formulas.py", " or ".join(f"[{name}-" for name in names))
+            or contract_is_red(names)
+            or any(suite_is_red(tests / f"test_{name}.py") for name in BESIDE.get(stem, (stem,)))
+        )
 
 
 @pytest.mark.slow
