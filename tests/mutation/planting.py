@@ -78,20 +78,9 @@ def _fails(check: str, cases: list[Case]) -> bool:
 
 def suite_is_red(file: Path, words: str = "") -> bool:
     """Whether a file of tests, run in this process, has a test that fails; only those with one of the `words` (-k)."""
-    arguments = [
-        *(("-k", words) if words else ()),
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-m",
-        "not slow",
-        str(file),
-    ]
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", "-k", words]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return file.exists() and pytest.main(arguments) == pytest.ExitCode.TESTS_FAILED
+        return file.exists() and pytest.main([*arguments, str(file)]) == pytest.ExitCode.TESTS_FAILED
 
 
 def _codes(tree: ast.Module, file: Path) -> dict[str, CodeType]:
