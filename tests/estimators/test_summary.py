@@ -11,8 +11,9 @@ from reparam import distributions, estimators
 from reparam.distributions import Law
 from reparam.estimators import summary
 from reparam.estimators.card import Requirement
+from reparam.estimators.laws import laws
 from reparam.estimators.pathwise import Pathwise
-from reparam.estimators.summary import laws, summaries, summarise
+from reparam.estimators.summary import summaries, summarise
 
 
 def test_every_estimator_has_one_in_the_order_of_names() -> None:

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from reparam import estimators
 from reparam.cli import main
+from reparam.estimators.laws import laws
 from reparam.measure import contract
 from reparam.measure.contract import Finding
 from reparam.plan import listing, sources
@@ -43,6 +44,30 @@ def test_without_a_name_it_says_what_can_be_explained(capsys: pytest.CaptureFixt
     text = shown(capsys, "explain")
     for name in (*estimators.names(), *sources.learners()):
         assert f"\n{name} " in text
+    assert set(laws()) <= set(text.replace(",", " ").split())
+
+
+@pytest.mark.parametrize("name", laws())
+def test_a_law_is_told_in_full_within_80_columns(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Its docstring, its base noise, what it offers beside every law, and who can handle it."""
+    text, law = shown(capsys, "explain", name.lower()), laws()[name]
+    assert text.startswith(f"{name}(")
+    assert all(cell_len(line) <= 80 and line == line.rstrip() for line in text.splitlines())
+    words = " ".join(text.split())
+    assert " ".join((type(law).__doc__ or "").split()) in words
+    assert ("path not differentiable" in words) != law.reparameterized
+    for role in law.noise():
+        assert f"{role} " in words
+    for method in ("mean", "entropy", "kl", "cdf", "icdf", "support"):
+        assert (f" {method} " in words.partition("Offers")[2]) == hasattr(type(law), method)
+    for estimator in estimators.names():
+        handles = estimators.get(estimator).card.requires.holds(law)
+        assert (estimator in words.partition(" Estimators ")[2].split(", ")) == handles
+
+
+def test_a_law_s_counterpart_in_torch_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Gamma: to_torch() and from_torch() convert" in shown(capsys, "explain", "Gamma")
+    assert "has none of this name" in shown(capsys, "explain", "logistic")
 
 
 def test_a_learner_is_explained_by_its_first_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,11 +16,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
-from reparam import distributions
 from reparam.distributions import Law
 from reparam.errors import ReparamError
 from reparam.estimators.base import Estimator, registry
 from reparam.estimators.card import Card, Objective
+from reparam.estimators.laws import laws
 from reparam.program import describe
 
 OBJECTIVES: dict[Objective, str] = {
@@ -168,16 +168,6 @@ def _by_option(kind: type[Estimator], read: Callable[[Card], str]) -> str:
 def summaries() -> list[Summary]:
     """The summaries of all estimators by name, plug-ins included."""
     return [summarise(name) for name in registry.names()]
-
-
-def laws() -> dict[str, Law]:
-    """An example of every law, by name."""
-    kinds = {name: getattr(distributions, name) for name in sorted(distributions.__all__)}
-    return {
-        name: kind.example()
-        for name, kind in kinds.items()
-        if isinstance(kind, type) and issubclass(kind, Law) and not inspect.isabstract(kind)
-    }
 
 
 def _evaluations(kind: type[Estimator], law: Law | None, count: int) -> int | None:

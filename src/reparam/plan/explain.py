@@ -1,4 +1,4 @@
-"""`reparam explain`: an estimator's card for the terminal."""
+"""`reparam explain`: an estimator's card, or a law, for the terminal."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from reparam.plan import sources
 from reparam.registry import nearest
 
 if TYPE_CHECKING:
+    from reparam.estimators.laws import LawSummary
     from reparam.estimators.summary import Summary
 
 WIDTH = 80
@@ -24,28 +25,33 @@ WIDTH = 80
 
 
 def show(name: str | None) -> None:
-    """Print the card of the estimator `name`, or, without a name, what there is to explain.
+    """Print the card of the estimator, or what there is to say of the law, `name` (a law in letters of any case); or,
+    without a name, what there is to explain.
 
     Raises ReparamError with the nearest name when there is none like it.
     """
     from reparam import estimators
+    from reparam.estimators.laws import laws, summarise_law
     from reparam.estimators.summary import summaries, summarise
 
     learners = sources.learners()
     if name is None:
-        _print(_index([(entry.name, entry.card.title) for entry in summaries()], learners))
+        _print(_index([(entry.name, entry.card.title) for entry in summaries()], learners, list(laws())))
     elif name in estimators.names():
         _print(_card(summarise(name)))
     elif name in learners:
         _print(f"{name}: {learners[name]}\nA learner: it is no gradient of one expectation and has no card.")
+    elif name.lower() in (law.lower() for law in laws()):
+        _print(_law(summarise_law(name)))
     else:
-        known = [*estimators.names(), *learners]
+        known = [*estimators.names(), *learners, *laws()]
         raise ReparamError(f"nothing to explain under {name!r}{nearest(name, known)}")
 
 
-def _index(estimators: list[tuple[str, str]], learners: dict[str, str]) -> RenderableType:
+def _index(estimators: list[tuple[str, str]], learners: dict[str, str], laws: list[str]) -> RenderableType:
     title = Text("reparam explain <name> explains one of these:", style="bold")
-    return Group(title, "", _columns([*estimators, *sorted(learners.items())]))
+    rows = _columns([*estimators, *sorted(learners.items())])
+    return Group(title, "", rows, "", Text("or of these laws:", style="bold"), "", ", ".join(laws))
 
 
 def _card(entry: Summary) -> RenderableType:
@@ -60,6 +66,19 @@ def _card(entry: Summary) -> RenderableType:
         *(_section("Options", _columns(_options(entry))) if entry.options else ()),
         *_section("When to use it", card.when),
         *_section("Paper", card.paper),
+    )
+
+
+def _law(entry: LawSummary) -> RenderableType:
+    path = "differentiable in the parameters" if entry.law.reparameterized else "not differentiable"
+    return Group(
+        Text(entry.signature, style="bold"),
+        Rule(style="dim"),
+        *(part for paragraph in entry.about for part in ("", paragraph)),
+        *_section("Base noise and path", _columns([*entry.noise, ("path", path)])),
+        *_section("Offers, beside log_prob and path", _columns(entry.offers)),
+        *_section("torch.distributions", entry.torch),
+        *_section("Estimators", ", ".join(entry.estimators)),
     )
 
 

@@ -163,7 +163,8 @@ def _estimators() -> Group:
 
 def _distributions() -> Group:
     from reparam.estimators.base import able
-    from reparam.estimators.summary import laws, summaries
+    from reparam.estimators.laws import laws
+    from reparam.estimators.summary import summaries
 
     everywhere = [entry.name for entry in summaries() if entry.any_law]
     table = _table("distributions", "name", "path", "estimators, beside those for any law")
