@@ -1,6 +1,6 @@
 # make reproduce [SCALE=quick]   run every paper at a scale and print the scoreboard of claims
 # make test                      the fast test suite
-# make docs                      write docs/estimators.md from the estimators' cards
+# make docs                      write docs/estimators.md and docs/distributions.md from the code
 # make verify                    everything: checks of the code, fast and slow tests
 # VENV=folder puts the environment somewhere else than .venv.
 
@@ -39,7 +39,7 @@ format: $(VENV)/.installed
 	@export $(within); ruff check --fix .; ruff format .; snakefmt Snakefile workflow
 
 docs: $(VENV)/.installed
-	@$(within) python tools/estimator_docs.py
+	@$(within) python tools/estimator_docs.py && $(within) python tools/law_docs.py
 
 # The newest versions within the ranges of pyproject.toml become the pins.
 lock: $(VENV)/.installed

@@ -18,7 +18,7 @@ FILES = sorted((PACKAGE / "estimators").glob("*.py"))
 MUTANTS = {file.stem: made for file in FILES if (made := list(mutants(file)))}
 LEAST_CAUGHT = 0.95
 SHARED = {
-    "base": ("score_function", "vimco", "rebar"),
+    "base": ("exact", "score_function", "vimco", "rebar"),
     "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("nvil", "muprop", "relax"),
     "paths": ("straight_through", "st_gumbel_softmax"),
