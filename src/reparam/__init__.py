@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reparam.distributions import Bernoulli as Bernoulli
+    from reparam.distributions import Beta as Beta
     from reparam.distributions import Categorical as Categorical
     from reparam.distributions import Cauchy as Cauchy
+    from reparam.distributions import Dirichlet as Dirichlet
     from reparam.distributions import Exponential as Exponential
     from reparam.distributions import ExpRelaxedCategorical as ExpRelaxedCategorical
     from reparam.distributions import Flow as Flow
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from reparam.distributions import RadialFlow as RadialFlow
     from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
+    from reparam.distributions import StudentT as StudentT
     from reparam.distributions import TransformFlow as TransformFlow
     from reparam.distributions import Uniform as Uniform
     from reparam.distributions import VonMisesFisher as VonMisesFisher
@@ -77,8 +80,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bernoulli": "distributions",
+    "Beta": "distributions",
     "Categorical": "distributions",
     "Cauchy": "distributions",
+    "Dirichlet": "distributions",
     "ExpRelaxedCategorical": "distributions",
     "Exponential": "distributions",
     "Flow": "distributions",
@@ -104,6 +109,7 @@ _HOMES = {
     "RelaxedBernoulli": "distributions",
     "RelaxedOneHotCategorical": "distributions",
     "TransformFlow": "distributions",
+    "StudentT": "distributions",
     "Uniform": "distributions",
     "VonMisesFisher": "distributions",
     "Weibull": "distributions",

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from reparam import distributions
 from reparam.distributions import (
+    Beta,
     Cauchy,
     Exponential,
     FromCDF,
@@ -30,6 +31,7 @@ from reparam.distributions import (
     Logistic,
     LogNormal,
     Normal,
+    StudentT,
     Uniform,
     Weibull,
 )
@@ -102,6 +104,20 @@ FAMILIES = {
         ([1.0, 0.3, 3.0, 20.0, 0.5, 200.0], [1.0, 2.0, 0.5, 3.0, 0.2, 1.0]),
         ([1e-3, 0.1, 1.0, 30.0, 1e3, 1e6], [1e-3, 1.0, 1e3]),
         lambda alpha, rate: alpha < 0.05,
+    ),
+    "Beta": Family(
+        Beta,
+        stats.beta,
+        ([1.0, 2.0, 0.5, 30.0, 0.9, 200.0], [1.0, 1.5, 2.0, 4.0, 1.5, 300.0]),
+        ([1e-3, 0.1, 1.0, 30.0, 1e3, 1e6], [1e-3, 0.1, 1.0, 30.0, 1e3, 1e6]),
+        lambda a, b: (a < 0.05) | (b < 0.5),
+    ),
+    "StudentT": Family(
+        lambda df, scale: StudentT(df, torch.full_like(df, -0.3), scale),
+        lambda df, scale: stats.t(df, loc=-0.3, scale=scale),
+        ([3.0, 2.5, 5.0, 30.0, 200.0, 10.0], [1.0, 0.2, 4.0, 0.05, 30.0, 0.7]),
+        ([1e-3, 0.1, 1.0, 30.0, 1e6], [1e-6, 1.0, 1e6]),
+        lambda df, scale: (df < 0.1) | (scale < 1e-5),
     ),
     "Weibull": Family(
         Weibull,

@@ -21,8 +21,10 @@ from torch.distributions.relaxed_categorical import ExpRelaxedCategorical as Tor
 from reparam import distributions
 from reparam.distributions import (
     Bernoulli,
+    Beta,
     Categorical,
     Cauchy,
+    Dirichlet,
     Exponential,
     ExpRelaxedCategorical,
     FromCDF,
@@ -44,6 +46,7 @@ from reparam.distributions import (
     OneHotCategorical,
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
+    StudentT,
     TransformFlow,
     Uniform,
     VonMisesFisher,
@@ -163,6 +166,20 @@ def mises_cdf(z: Tensor) -> Tensor:
     return ((KAPPA * w).exp() - (-KAPPA).exp()) / (2 * KAPPA.sinh())
 
 
+class TorchBeta(torch.distributions.Beta):
+    """The Beta law with scipy's CDF."""
+
+    def cdf(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(stats.beta.cdf(z, self.concentration1, self.concentration0))
+
+
+class TorchStudentT(torch.distributions.StudentT):
+    """Student's law with scipy's CDF."""
+
+    def cdf(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(stats.t.cdf(z, self.df, self.loc, self.scale))
+
+
 LAWS = {
     "Normal": Case(
         Normal(LOC, SCALE),
@@ -242,6 +259,7 @@ LAWS |= {
     )
     for kind, reference, own, another in (
         (Laplace, torch.distributions.Laplace, (LOC, SCALE), (SCALE, 2 * SCALE)),
+        (Beta, TorchBeta, (SHAPE, SHAPE.flip(-1)), (2 * SHAPE, SHAPE)),
         (Gamma, torch.distributions.Gamma, (SHAPE, SCALE), (2 * SHAPE, SHAPE)),
         (Gumbel, torch.distributions.Gumbel, (MILD, SHAPE), (SHAPE, 2 * SHAPE)),
         (Cauchy, torch.distributions.Cauchy, (LOC, SCALE), (SCALE, 2 * SCALE)),
@@ -253,12 +271,20 @@ LAWS |= {
 LAWS |= {
     kind.__name__: Case(kind(*own), entries(reference, *own), uniform=reference(*own).cdf)
     for kind, reference, own in (
+        (StudentT, TorchStudentT, (3 * SHAPE + 2, LOC, SCALE)),
         (Weibull, torch.distributions.Weibull, (SCALE, SHAPE)),
         (Kumaraswamy, torch.distributions.Kumaraswamy, (SHAPE, SHAPE.flip(-1))),
     )
 }
 LAWS["Logistic"] = Case(
     Logistic(LOC, SCALE), TorchLogistic(LOC, SCALE), uniform=TorchLogistic(LOC, SCALE).base_cdf
+)
+LAWS["Dirichlet"] = Case(
+    Dirichlet(SHAPE),
+    torch.distributions.Dirichlet(SHAPE),
+    Dirichlet(2 * SHAPE + 0.1),
+    torch.distributions.Dirichlet(2 * SHAPE + 0.1),
+    uniform=lambda z: torch.as_tensor(stats.beta.cdf(z, SHAPE, SHAPE.sum(-1, keepdim=True) - SHAPE)),
 )
 LAWS["MultivariateNormal"] = Case(
     MultivariateNormal(LOC, scale_tril=TRIL),

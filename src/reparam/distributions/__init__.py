@@ -2,9 +2,11 @@
 
 from reparam.distributions.base import Law, Relaxable
 from reparam.distributions.bernoulli import Bernoulli
+from reparam.distributions.beta import Beta
 from reparam.distributions.categorical import Categorical, OneHotCategorical
 from reparam.distributions.conversion import from_torch
 from reparam.distributions.custom import FromInverseCDF
+from reparam.distributions.dirichlet import Dirichlet
 from reparam.distributions.flows import Flow, NormalizingFlow, PlanarFlow, RadialFlow, TransformFlow
 from reparam.distributions.gamma import Gamma
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
@@ -19,13 +21,16 @@ from reparam.distributions.relaxed import (
 )
 from reparam.distributions.sphere import HypersphericalUniform
 from reparam.distributions.standardization import FromCDF, FromStandardization, FromTriangularStandardization
+from reparam.distributions.student_t import StudentT
 from reparam.distributions.von_mises_fisher import VonMisesFisher
 from reparam.distributions.zuko import from_zuko
 
 __all__ = [
     "Bernoulli",
+    "Beta",
     "Categorical",
     "Cauchy",
+    "Dirichlet",
     "ExpRelaxedCategorical",
     "Exponential",
     "Flow",
@@ -51,6 +56,7 @@ __all__ = [
     "Relaxable",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
+    "StudentT",
     "TransformFlow",
     "Uniform",
     "VonMisesFisher",

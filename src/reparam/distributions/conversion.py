@@ -15,7 +15,9 @@ from torch.distributions.relaxed_categorical import ExpRelaxedCategorical as Tor
 
 from reparam.distributions.base import Law
 from reparam.distributions.bernoulli import Bernoulli
+from reparam.distributions.beta import Beta
 from reparam.distributions.categorical import Categorical, OneHotCategorical
+from reparam.distributions.dirichlet import Dirichlet
 from reparam.distributions.gamma import Gamma
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, LogNormal
@@ -27,6 +29,7 @@ from reparam.distributions.relaxed import (
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
 )
+from reparam.distributions.student_t import StudentT
 from reparam.errors import ReparamError
 
 
@@ -40,9 +43,11 @@ class Pair(NamedTuple):
 
 PAIRS = (
     Pair(Bernoulli, td.Bernoulli, ("logits",)),
+    Pair(Beta, td.Beta, ("concentration1", "concentration0")),
     Pair(Categorical, td.Categorical, ("logits",)),
     Pair(Cauchy, td.Cauchy, ("loc", "scale")),
     Pair(ExpRelaxedCategorical, TorchExpRelaxedCategorical, ("temperature", "logits")),
+    Pair(Dirichlet, td.Dirichlet, ("concentration",)),
     Pair(Exponential, td.Exponential, ("rate",)),
     Pair(Gamma, td.Gamma, ("concentration", "rate")),
     Pair(Gumbel, td.Gumbel, ("loc", "scale")),
@@ -55,6 +60,7 @@ PAIRS = (
     Pair(OneHotCategorical, td.OneHotCategorical, ("logits",)),
     Pair(RelaxedBernoulli, td.RelaxedBernoulli, ("temperature", "logits")),
     Pair(RelaxedOneHotCategorical, td.RelaxedOneHotCategorical, ("temperature", "logits")),
+    Pair(StudentT, td.StudentT, ("df", "loc", "scale")),
     Pair(Uniform, td.Uniform, ("low", "high")),
     Pair(Weibull, td.Weibull, ("scale", "concentration")),
 )

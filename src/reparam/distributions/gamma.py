@@ -82,7 +82,8 @@ class Gamma(InverseCDF):
 
     def _log_standard(self, u: Tensor) -> Tensor:
         """log(z / mean) at the probability u."""
-        return incomplete_gamma.quantile(*torch.broadcast_tensors(u, self.concentration.expand(self.shape)))
+        u, alpha = torch.broadcast_tensors(u, self.concentration.expand(self.shape))
+        return incomplete_gamma.quantile(u.log(), torch.log1p(-u), alpha)
 
     def _log_ratio(self, z: Tensor) -> Tensor:
         """log(z / mean), and 0 outside the support."""

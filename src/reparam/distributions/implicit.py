@@ -8,14 +8,14 @@ attached to the sample as it is (`attach`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 Map = Callable[[Tensor], Tensor]
-Velocity = Callable[..., Tensor]
+Velocity = Callable[..., tuple[Tensor, ...]]
 _INTEGERS = {16: torch.int16, 32: torch.int32, 64: torch.int64}
 
 
@@ -106,38 +106,43 @@ def differentiable_root(function: Map, root: Tensor, newton: Newton = ENTRYWISE)
     return z - newton.divide(value - value.detach(), derivative)
 
 
-def attach(velocity: Velocity, z: Tensor, parameter: Tensor) -> Tensor:
-    """The constant `z`, with the derivative velocity(z, parameter) in `parameter`, entry by entry.
+def attach(velocity: Velocity, z: Tensor, *parameters: Tensor) -> Tensor:
+    """The constant `z`, with the derivatives velocity(z, *parameters) in the parameters, entry by entry.
 
-    z has the parameter's shape and follows a path with this derivative; `velocity` is made of differentiable torch
+    All have one shape, and z follows a path with these derivatives; `velocity` is made of differentiable torch
     operations. Derivatives of every order are exact, except by forward mode nested in forward mode, which PyTorch's
     custom functions do not have. torch.compile drops the derivatives of custom functions under function transforms
     without a word: within it the first derivative is written out, and there are no others (the engine traces before
     it compiles, and keeps them all).
     """
     if torch.compiler.is_compiling():
-        start = parameter.detach()
-        return z.detach() + velocity(z.detach(), start) * (parameter - start)
-    return _Attached.apply(z.detach(), parameter, velocity)  # type: ignore[no-untyped-call]
+        start = tuple(parameter.detach() for parameter in parameters)
+        changes = (p - s for p, s in zip(parameters, start, strict=True))
+        return z.detach() + _along(velocity(z.detach(), *start), changes)
+    return _Attached.apply(velocity, z.detach(), *parameters)  # type: ignore[no-untyped-call]
+
+
+def _along(slopes: tuple[Tensor, ...], changes: Iterable[Tensor | None]) -> Tensor:
+    return torch.stack([s * c for s, c in zip(slopes, changes, strict=True) if c is not None]).sum(0)
 
 
 class _Attached(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(z: Tensor, parameter: Tensor, velocity: Velocity) -> Tensor:
+    def forward(velocity: Velocity, z: Tensor, *parameters: Tensor) -> Tensor:
         return z.clone()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Velocity], output: Tensor) -> None:
-        _, parameter, ctx.velocity = inputs
-        ctx.save_for_backward(output, parameter)
-        ctx.save_for_forward(output, parameter)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.velocity = inputs[0]
+        ctx.save_for_backward(output, *inputs[2:])
+        ctx.save_for_forward(output, *inputs[2:])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:  # type: ignore[override]
-        return None, gradient * ctx.velocity(*ctx.saved_tensors), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return None, None, *(gradient * slope for slope in ctx.velocity(*ctx.saved_tensors))
 
     @staticmethod
-    def jvp(ctx: Any, _z: None, tangent: Tensor, _velocity: None) -> Tensor:  # type: ignore[override]
-        return tangent * ctx.velocity(*ctx.saved_tensors)
+    def jvp(ctx: Any, _velocity: None, _z: None, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
+        return _along(ctx.velocity(*ctx.saved_tensors), tangents)

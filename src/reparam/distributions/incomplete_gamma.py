@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from reparam.distributions.implicit import attach
-from reparam.distributions.numerics import digamma_series, expm1_minus, log_gamma_excess
+from reparam.distributions.numerics import digamma_series, expm1_minus, log_gamma_excess, normal_quantile
 from reparam.distributions.quadrature import rule
 
 _SHIFT = 6
@@ -76,8 +76,8 @@ def cdf(r: Tensor, alpha: Tensor) -> Tensor:
     return torch.where(lower, tail, 1 - tail)
 
 
-def velocity(r: Tensor, alpha: Tensor) -> Tensor:
-    """dr/dα at constant probability."""
+def velocity(r: Tensor, alpha: Tensor) -> tuple[Tensor]:
+    """(dr/dα,) at constant probability."""
     lower, x, S, T = _integrals(r, alpha)
     distance = r - torch.log1p(_SHIFT / alpha) + digamma_series(alpha + _SHIFT)  # will be log x − ψ(1 + α)
     rest, moment = S, T
@@ -89,23 +89,20 @@ def velocity(r: Tensor, alpha: Tensor) -> Tensor:
     share = 1 / alpha
     below = share * (x * moment - distance * (1 + x * rest))
     above = (distance + share) * S + T
-    return torch.where(lower, below, above) - share
+    return (torch.where(lower, below, above) - share,)
 
 
-def quantile(u: Tensor, alpha: Tensor) -> Tensor:
-    """r at the probability u, with its derivative in α.
+def quantile(below: Tensor, above: Tensor, alpha: Tensor) -> Tensor:
+    """r where the logarithms of the lower and the upper tail are `below` and `above`, with its derivative in α.
 
-    By Halley's method on the logarithm of the tail. From this start two steps have all digits of float32, for α from
-    1e-3 to 1e6 and every u that is ever drawn; a third one, which triples them, has those of float64.
+    By Halley's method on the logarithm of the nearer tail. From this start two steps have all digits of float32, for α
+    from 1e-3 to 1e6 and every uniform that is ever drawn; a third one, which triples them, has those of float64.
     """
-    return attach(velocity, _root(u.detach(), alpha.detach()), alpha)
-
-
-def _root(u: Tensor, alpha: Tensor) -> Tensor:
-    r, below, above = _start(u, alpha), u.log(), torch.log1p(-u)
-    for dtype in (torch.float32, torch.float32, *([torch.float64] if u.dtype == torch.float64 else [])):
-        r = _halley(*(t.to(dtype) for t in (r, alpha, below, above)))
-    return r.to(u.dtype)
+    below, above, constant = below.detach(), above.detach(), alpha.detach()
+    r = start(below, above, constant)
+    for dtype in (torch.float32, torch.float32, *([torch.float64] if r.dtype == torch.float64 else [])):
+        r = _halley(*(t.to(dtype) for t in (r, constant, below, above)))
+    return attach(velocity, r.to(alpha.dtype), alpha)
 
 
 def _halley(r: Tensor, alpha: Tensor, below: Tensor, above: Tensor) -> Tensor:
@@ -117,11 +114,11 @@ def _halley(r: Tensor, alpha: Tensor, below: Tensor, above: Tensor) -> Tensor:
     return r + newton / (1 + 0.5 * newton * bend).clamp(min=0.5)
 
 
-def _start(u: Tensor, alpha: Tensor) -> Tensor:
-    """Wilson and Hilferty's cube; x^α ~ u where x is small; for α < 1 the upper tail x^(α−1) e^−x ~ (1 − u) Γ(α)."""
-    power = (u.log() + torch.lgamma(1 + alpha)) / alpha - alpha.log()
+def start(below: Tensor, above: Tensor, alpha: Tensor) -> Tensor:
+    """A rough quantile: Wilson and Hilferty's cube, u ~ x^α for small x, 1 − u ~ x^(α−1) e^−x for large x."""
+    power = (below + torch.lgamma(1 + alpha)) / alpha - alpha.log()
     ninth = 1 / (9 * alpha)
-    cube = 3 * (1 - ninth + ninth.sqrt() * torch.special.ndtri(u)).clamp(min=0.05).log()
-    height = (-torch.log1p(-u) - torch.lgamma(alpha)).clamp(min=1.0)
+    cube = 3 * (1 - ninth + ninth.sqrt() * normal_quantile(below, above)).clamp(min=0.05).log()
+    height = (-above - torch.lgamma(alpha)).clamp(min=1.0)
     far = (height - (1 - alpha) * torch.log(height + 0.6)).log() - alpha.log()
     return torch.where(alpha < 1, torch.where(height > 1, far, power), torch.where(cube < -1.2, power, cube))

@@ -43,6 +43,12 @@ def normal_cdf(x: Tensor) -> Tensor:
     return 0.5 * torch.erfc(-math.sqrt(0.5) * x)
 
 
+def normal_quantile(below: Tensor, above: Tensor) -> Tensor:
+    """The quantile of the standard normal law where the logarithms of its tails are `below` and `above`."""
+    nearer = torch.special.ndtri(torch.minimum(below, above).exp())
+    return torch.where(below < above, nearer, -nearer)
+
+
 def expm1_minus(x: Tensor) -> Tensor:
     """e^x − 1 − x."""
     return torch.expm1(x) - x
