@@ -63,11 +63,16 @@ def _flow(size: Tensor) -> Law:
 
 SETTINGS = {
     "Bernoulli": of(d.Bernoulli, logits=0.6),
+    "Beta": of(d.Beta, concentration1=2.0, concentration0=3.0),
     "Categorical": Setting(
         lambda logit: d.Categorical(logits=torch.cat([logit.reshape(1), vector(0.2, -0.5, 0.6)])),
         {"logit": 1.0},
     ),
     "Cauchy": of(d.Cauchy, loc=0.5, scale=0.8),
+    "Dirichlet": Setting(
+        lambda concentration: d.Dirichlet(torch.cat([concentration.reshape(1), vector(1.5, 2.5)])),
+        {"concentration": 2.0},
+    ),
     "ExpRelaxedCategorical": Setting(
         lambda temperature, logit: d.ExpRelaxedCategorical(
             temperature, logits=torch.cat([logit.reshape(1), vector(0.0, -0.5)])
@@ -137,6 +142,7 @@ SETTINGS = {
         ),
         {"temperature": 0.7, "logit": 0.5},
     ),
+    "StudentT": of(d.StudentT, df=3.0, loc=0.5, scale=0.8),
     "Uniform": of(d.Uniform, low=-0.5, high=1.5),
     "VonMisesFisher": Setting(
         lambda concentration: d.VonMisesFisher(vector(1.0, 0.0, 0.0), concentration), {"concentration": 2.0}
