@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from reparam.estimators.arm import Disarm as Disarm
     from reparam.estimators.double_control_variates import DoubleControlVariates as DoubleControlVariates
     from reparam.estimators.exact import Exact as Exact
+    from reparam.estimators.grep import Grep as Grep
     from reparam.estimators.gumbel import Concrete as Concrete
     from reparam.estimators.gumbel import GumbelRao as GumbelRao
     from reparam.estimators.gumbel import GumbelSoftmax as GumbelSoftmax
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from reparam.estimators.relax import Relax as Relax
     from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep as ReweightedWakeSleep
     from reparam.estimators.rodeo import Rodeo as Rodeo
+    from reparam.estimators.rsvi import Rsvi as Rsvi
     from reparam.estimators.score_function import ScoreFunction as ScoreFunction
     from reparam.estimators.straight_through import AnnealedStraightThrough as AnnealedStraightThrough
     from reparam.estimators.straight_through import Half as Half
@@ -120,6 +122,7 @@ _HOMES = {
     "DoubleControlVariates": "estimators.double_control_variates",
     "Estimator": "estimators.base",
     "Exact": "estimators.exact",
+    "Grep": "estimators.grep",
     "GumbelRao": "estimators.gumbel",
     "GumbelSoftmax": "estimators.gumbel",
     "Half": "estimators.straight_through",
@@ -134,6 +137,7 @@ _HOMES = {
     "Relax": "estimators.relax",
     "ReweightedWakeSleep": "estimators.reweighted_wake_sleep",
     "Rodeo": "estimators.rodeo",
+    "Rsvi": "estimators.rsvi",
     "STGumbelSoftmax": "estimators.gumbel",
     "ScoreFunction": "estimators.score_function",
     "StraightThrough": "estimators.straight_through",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, one_hot, softplus
 
-from reparam.distributions import Bernoulli, Normal, OneHotCategorical
+from reparam.distributions import Bernoulli, Gamma, Normal, OneHotCategorical
 
 CONTEXT = torch.tensor([0.4, -1.1], dtype=torch.float64)
 Params = Mapping[str, Tensor]
@@ -28,19 +28,22 @@ PROBLEMS = {
     "bits": tensors(logits=[0.6, -0.9], weights=[0.8, -1.3]),
     "one_hot": tensors(logits=[0.5, -0.4, 0.1], weights=[0.8, -1.3, 0.2]),
     "normals": tensors(loc=[0.3, -0.6], scale=[0.9, 0.5], weights=[0.8, -1.3]),
+    "gammas": tensors(shape=[0.6, 2.5], rate=[1.3, 0.8], weights=[0.8, -1.3]),
     "bits_above_normals": tensors(logits=[0.6, -0.9], link=[1.2, -0.7], weights=[0.8, -1.3]),
 }
 
 
 def f(p: Params, z: Tensor) -> Tensor:
     """Not linear, not additive, and a function of q's own parameters, too."""
-    direct = p["logits"] if "logits" in p else p["loc"]
+    direct = next(p[name] for name in ("logits", "loc", "shape") if name in p)
     return ((z * p["weights"]).sum(-1) - 0.4).exp() + (direct.sin() * z).sum(-1)
 
 
 def law(p: Params) -> Any:
     if "loc" in p:
         return Normal(p["loc"], p["scale"])
+    if "shape" in p:
+        return Gamma(p["shape"], p["rate"])
     return Bernoulli(logits=p["logits"]) if is_bits(p) else OneHotCategorical(logits=p["logits"])
 
 
@@ -60,6 +63,9 @@ def log_q(p: Params, z: Tensor) -> Tensor:
     if "loc" in p:
         error = (z - p["loc"]) / p["scale"]
         return (-(error**2) / 2 - p["scale"].log() - math.log(2 * math.pi) / 2).sum(-1)
+    if "shape" in p:
+        height = p["shape"] * p["rate"].log() - torch.lgamma(p["shape"])
+        return (height + (p["shape"] - 1) * z.log() - p["rate"] * z).sum(-1)
     if is_bits(p):
         return (z * p["logits"] - softplus(p["logits"])).sum(-1)
     return (z * p["logits"].log_softmax(-1)).sum(-1)
@@ -97,6 +103,13 @@ def sample(p: Params, noise: Mapping[str, Tensor]) -> Tensor:
     """With its derivative, where there is one."""
     if "loc" in p:
         return p["loc"] + p["scale"] * noise["normal"]
+    if "shape" in p:  # without a derivative
+        low, high = torch.full_like(p["shape"], -60.0), torch.full_like(p["shape"], 6.0)
+        for _ in range(70):  # the quantile's logarithm, halved to the last digit
+            half = (low + high) / 2
+            below = torch.special.gammainc(still(p["shape"]), half.exp()) < noise["uniform"]
+            low, high = torch.where(below, half, low), torch.where(below, high, half)
+        return low.exp() / still(p["rate"])
     return discretize(p, perturbed(p, noise["uniform"]))
 
 
@@ -395,3 +408,31 @@ def enumerated_above_score(p: Params, noise: dict[str, dict[str, Tensor]]) -> Te
         score = log_q(below, z) - still(log_q(below, z))
         total = total + log_q(p, above).exp() * (f(p, z) + still(f(p, z)) * score)
     return total
+
+
+@mean_over_draws
+def rsvi(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
+    raised = p["shape"] + at.options["boost"]
+    d, c = raised - 1 / 3, 1 / (9 * raised - 3).sqrt()
+
+    def accepts(entry: int, x: Tensor, u: Tensor) -> bool:
+        v = (1 + c[entry] * x) ** 3
+        return bool(v > 0) and bool(u.log() < x**2 / 2 + d[entry] * (1 - v + v.log()))
+
+    pairs = [list(zip(*both, strict=True)) for both in zip(draw["proposal"], draw["accept"], strict=True)]
+    noise = torch.stack([next(x for x, u in pairs[i] if accepts(i, x, u)) for i in range(len(pairs))])
+    x = d * (1 + c * noise) ** 3
+    log_q = (raised - 1) * x.log() - x - torch.lgamma(raised)
+    log_stretch = (3 * c * d * (1 + c * noise) ** 2).log()  # −log r up to a constant
+    z = x / p["rate"]
+    for i, u in enumerate(draw["boost"].unbind(-1)):
+        z = z * u ** (1 / (p["shape"] + i))
+    return f(p, z) + still(f(p, z)) * (log_q + log_stretch).sum()
+
+
+@mean_over_draws
+def grep(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
+    centre, spread = torch.digamma(p["shape"]), torch.polygamma(1, p["shape"]).sqrt()
+    noise = still(((p["rate"] * sample(p, draw)).log() - centre) / spread)
+    z = (centre + noise * spread).exp() / p["rate"]
+    return f(p, z) + still(f(p, z)) * (log_q(p, z) + (z * spread).log().sum())

@@ -78,6 +78,15 @@ FORMULAS: dict[str, list[Formula]] = {
         )
     ],
     "exact": [Formula("Σ_z ∇[q(z) f(z)]", DISCRETE, {}, by_hand.exact)],
+    "grep": [
+        Formula(
+            "∇ f(z) + f(z) ∇ log π(ε; φ),  z = T(ε; φ),  ε = T⁻¹(z) constant,  π its density;  "
+            "log z = E[log z] + ε sd[log z] for gamma variables",
+            ("gammas",),
+            {"samples": 2},
+            by_hand.grep,
+        )
+    ],
     "gumbel_rao": [
         Formula(
             "∂f(z) 1/M Σ_m ∇ soften(g_m, τ),  z ~ q,  g_m ~ p(g | z),  g = θ + noise, the noise constant",
@@ -170,6 +179,15 @@ FORMULAS: dict[str, list[Formula]] = {
             ("bits",),
             {"samples": 3, "hidden": 4},
             by_hand.rodeo,
+        )
+    ],
+    "rsvi": [
+        Formula(
+            "∇ f(z) + f(z) ∇ log[q(z)/r(z)],  z = h(ε; φ),  ε the accepted noise, constant,  r the density of the "
+            "proposals",
+            ("gammas",),
+            {"boost": 2, "samples": 2},
+            by_hand.rsvi,
         )
     ],
     "score_function": [

@@ -19,6 +19,7 @@ MUTANTS = {file.stem: made for file in FILES if (made := list(mutants(file)))}
 LEAST_CAUGHT = 0.95
 SHARED = {
     "base": ("exact", "score_function", "vimco", "rebar"),
+    "corrected": ("rsvi", "grep"),
     "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("nvil", "muprop", "relax"),
     "paths": ("straight_through", "st_gumbel_softmax"),
@@ -26,6 +27,7 @@ SHARED = {
 """The estimators by which a fault shows in a file that has none of its own."""
 BESIDE = {
     "base": ("given_signals", "score_function", "vimco"),
+    "corrected": ("rsvi", "grep"),
     "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("networks", "nvil"),
     "paths": ("layers_of_paths", "paths", "straight_through"),

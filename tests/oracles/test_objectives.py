@@ -8,7 +8,15 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from reparam.distributions import Bernoulli, Categorical, LogitRelaxedBernoulli, Normal, OneHotCategorical
+from reparam.distributions import (
+    Bernoulli,
+    Categorical,
+    Gamma,
+    LogitRelaxedBernoulli,
+    Normal,
+    OneHotCategorical,
+)
+from reparam.errors import ReparamError
 from reparam.measure.problems import PROBLEMS
 from reparam.oracles import objectives
 from reparam.oracles.states import table
@@ -184,3 +192,24 @@ def test_wake_of_many_samples_points_at_the_posterior() -> None:
     errors = [(problem.exact("wake", k)["guide"] - limit).abs().max() for k in (1, 2, 4, 7)]
     assert all(later < earlier for earlier, later in pairwise(errors))
     assert errors[-1] < 0.35 * errors[0]
+
+
+def test_gamma_moments_are_the_closed_form() -> None:
+    """E[z² + log z] = α (α + 1) / β² + ψ(α) − log β, with its slopes, although the samples are constants."""
+    params = doubles(shape=[[0.5], [1.3], [4.0]], rate=[[2.0], [0.4], [1.0]])
+
+    def program(params, sample):
+        z = sample("z", Gamma(params["shape"], params["rate"]))
+        return (z.square() + z.log()).sum(-1)
+
+    shape, rate = params["shape"], params["rate"]
+    exact = (shape * (shape + 1) / rate**2 + torch.digamma(shape) - rate.log())[:, 0]
+    found = objectives.expectation(program, params)
+    torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradients(found, params), gradients(exact, params), rtol=1e-9, atol=1e-9)
+
+
+def test_points_of_gamma_variables_stay_where_they_are() -> None:
+    problem = PROBLEMS["gamma_one_layer"]
+    with pytest.raises(ReparamError, match="the points of a Gamma law do not follow its parameters"):
+        table(problem.program, problem.params, follow=True)

@@ -191,6 +191,9 @@ class Training:
             if "evaluations" in metrics:
                 each = replicas.unstack(metrics["evaluations"], replica, self.replicas).item()
                 outcome.rows.append((step, "evaluations", each * step))
+            if "failed_rejections" in metrics:
+                failed = replicas.unstack(metrics["failed_rejections"], replica, self.replicas).item()
+                outcome.rows.append((step, "failed_rejections", failed))
             outcome.rows.append((step, "objective", own.double().mean().item()))
             bad = (~own.isfinite()).nonzero()
             params = replicas.unstack(state["params"], replica, self.replicas)

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions import incomplete_gamma
+from reparam.distributions import incomplete_gamma, log_gamma
 from reparam.distributions.inverse_cdf import InverseCDF, require_positive
 from reparam.distributions.numerics import (
     digamma_deficit,
+    exp_in_range,
     expm1_minus,
     log_gamma_excess,
     log_ratio,
     times_exp,
 )
+from reparam.distributions.rejection import Draw
+from reparam.noise import NoiseSpec
 
 
 class Gamma(InverseCDF):
@@ -51,6 +54,23 @@ class Gamma(InverseCDF):
     def log_path(self, noise: Mapping[str, Tensor]) -> Tensor:
         """The logarithm of the sample, which does not underflow."""
         return self._log_standard(noise["uniform"]) + self.mean.log()
+
+    def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
+        """The base noise of `accept`, with the shape raised by `boost` there."""
+        return log_gamma.rejection_noise(self.shape, boost)
+
+    def accept(self, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw by rejection (see `log_gamma.accept`)."""
+        return self._draw(log_gamma.accept(self.concentration.expand(self.shape), noise))
+
+    def standardize(self, noise: Mapping[str, Tensor]) -> Draw:
+        """The sample of the law's own path, made of its standardised logarithm (see `log_gamma.standardize`)."""
+        log_x = self._log_standard(noise["uniform"]) + self.concentration.log()
+        return self._draw(log_gamma.standardize(self.concentration.expand(self.shape), log_x.detach()))
+
+    def _draw(self, part: log_gamma.Part) -> Draw:
+        z = exp_in_range(part.log_x - self.rate.log())
+        return Draw(z, self.sum_event(part.log_density), self.sum_event(part.failed) > 0)
 
     def icdf(self, u: Tensor) -> Tensor:
         return times_exp(self.mean, self._log_standard(u))

@@ -61,7 +61,7 @@ class OnSphere(Law):
         self.vectors = self.shape[:-1]
         """The shape of the vectors' axes: one entry per vector."""
 
-    def sum_vectors(self, entries: Tensor) -> Tensor:
+    def _sum_vectors(self, entries: Tensor) -> Tensor:
         """Sum over the vectors of one event, of entries per vector (any further leading axes allowed)."""
         return entries if self.event_dims == 1 else entries.sum(dim=tuple(range(1 - self.event_dims, 0)))
 
@@ -107,7 +107,7 @@ class HypersphericalUniform(OnSphere):
         return unit(noise["normal"])
 
     def log_prob(self, z: Tensor) -> Tensor:
-        return self.sum_vectors(0 * z.sum(-1) - log_area(self.dimension))
+        return self._sum_vectors(0 * z.sum(-1) - log_area(self.dimension))
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats, in the plate's shape: the log area."""
@@ -137,25 +137,25 @@ class Symmetric(OnSphere):
 
     @property
     @abstractmethod
-    def cosine_moments(self) -> tuple[Tensor, Tensor]:
+    def _cosine_moments(self) -> tuple[Tensor, Tensor]:
         """E[w] and E[w²], per vector, in double precision."""
 
     @property
     def mean(self) -> Tensor:
         """E[w] μ, in the law's shape."""
-        first, _ = self.cosine_moments
+        first, _ = self._cosine_moments
         return (first.to(self.mean_direction.dtype).unsqueeze(-1) * self.mean_direction).expand(self.shape)
 
     @property
     def variance(self) -> Tensor:
         """The variance of each entry, in the law's shape."""
-        first, second = (moment.unsqueeze(-1) for moment in self.cosine_moments)
+        first, second = (moment.unsqueeze(-1) for moment in self._cosine_moments)
         square = self.mean_direction.double().square()
         across = (1 - second) / (self.dimension - 1)
         entries = (second - first.square()) * square + across * (1 - square)
         return entries.to(self.mean_direction.dtype).expand(self.shape)
 
-    def place(self, gap: Tensor, normal: Tensor) -> Tensor:
+    def _place(self, gap: Tensor, normal: Tensor) -> Tensor:
         """z with the cosine w = 1 − `gap`, [...] and [..., m]; differentiable in `gap` and in the mean direction."""
         fixed, gap = self.mean_direction.detach(), gap.unsqueeze(-1)
         across = normal
@@ -165,6 +165,6 @@ class Symmetric(OnSphere):
         z = (1 - gap) * fixed + sine * across
         return rotate(z, fixed, self.mean_direction)
 
-    def gap(self, z: Tensor) -> Tensor:
+    def _gap(self, z: Tensor) -> Tensor:
         """1 − w = |z − μ|² / 2 of unit vectors: exact where w is nearly 1."""
         return (z - self.mean_direction).square().sum(-1) / 2

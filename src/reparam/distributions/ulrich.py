@@ -1,4 +1,4 @@
-"""Rejection, noise first: the first accepted of a fixed number of proposals; and Ulrich's sampler of cosines."""
+"""Ulrich's rejection sampler of the cosine to a mean direction."""
 
 from __future__ import annotations
 
@@ -9,34 +9,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from reparam.distributions.rejection import first_accepted, pick
 from reparam.noise import NoiseSpec
 
 PROPOSALS = 26
 """At an acceptance of 0.657, the limit for concentrated laws in two dimensions, all fail once in 10¹² draws."""
 
 
-def first_accepted(accepted: Tensor) -> tuple[Tensor, Tensor]:
-    """(index of the first accepted proposal, whether none was): [..., N] → [...]. Where all fail it is the last one."""
-    last = accepted.shape[-1] - 1
-    position = torch.arange(last + 1, device=accepted.device)
-    return torch.where(accepted, position, last).amin(-1), ~accepted.any(-1)
-
-
-def pick(entries: Tensor, index: Tensor) -> Tensor:
-    """The entries at these indices of the last axis."""
-    return entries.gather(-1, index.unsqueeze(-1)).squeeze(-1)
-
-
 class Cosine(NamedTuple):
-    """One accepted draw of 1 − w, w the cosine to the mean direction, per vector."""
+    """What `rejection.Draw` is, per vector (its correction: Davidson et al. 2018)."""
 
     gap: Tensor
-    """1 − w = h(ε; κ) at the accepted proposal's noise ε, differentiable in κ at fixed ε."""
-    log_ratio: Tensor
-    """log q(w)/r(w) up to a constant, r the proposals' density, differentiable in the same way: its derivative is the
-    score of the accepted ε, which is the correction term of Naesseth et al. 2017 and Davidson et al. 2018."""
+    """1 − w, w the cosine."""
+    log_density: Tensor
     failed: Tensor
-    """Whether every proposal was refused; the draw is then the last proposal."""
 
 
 def cosine_noise(shape: tuple[int, ...]) -> dict[str, NoiseSpec]:
@@ -59,8 +45,8 @@ def accept_cosine(
     e, f, b = pick(e, index), pick(f, index), _envelope(concentration, dimension)
     scale = f + b * e
     gap = 2 * b * e / scale
-    log_ratio = slack - concentration * gap - (dimension - 1) * (scale.log() - 0.5 * b.log())
-    return Cosine(gap, log_ratio, failed)
+    log_density = slack - concentration * gap - (dimension - 1) * (scale.log() - 0.5 * b.log())
+    return Cosine(gap, log_density, failed)
 
 
 def _envelope(concentration: Tensor, dimension: int) -> Tensor:

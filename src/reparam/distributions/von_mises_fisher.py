@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from reparam.distributions.bessel import log_bessel
+from reparam.distributions.rejection import Draw
 from reparam.distributions.sphere import HypersphericalUniform, Symmetric, log_area
-from reparam.distributions.ulrich import Cosine, accept_cosine, cosine_noise
+from reparam.distributions.ulrich import accept_cosine, cosine_noise
 from reparam.noise import NoiseSpec
 
 
@@ -40,7 +41,7 @@ class VonMisesFisher(Symmetric):
         return (self.concentration.double() - self._normaliser()[0]).to(self.concentration.dtype)
 
     @property
-    def cosine_moments(self) -> tuple[Tensor, Tensor]:
+    def _cosine_moments(self) -> tuple[Tensor, Tensor]:
         """A = I_{m/2}(κ) / I_{m/2−1}(κ), and 1 − (m − 1) A / κ."""
         _, first = self._normaliser()
         return first, 1 - (self.dimension - 1) * first / self.concentration.double()
@@ -55,38 +56,40 @@ class VonMisesFisher(Symmetric):
 
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         if not self.reparameterized:
-            return self.accept(noise)[0]
+            return self.accept(noise).z
         concentration = self.concentration.double()  # for differences at small κ
         share = noise["uniform"].double() * torch.expm1(-2 * concentration)
         gap = -torch.log1p(share) / concentration
-        return self.place(gap.to(self.concentration.dtype), noise["normal"])
+        return self._place(gap.to(self.concentration.dtype), noise["normal"])
 
-    def rejection_noise(self) -> dict[str, NoiseSpec]:
-        """The base noise of `accept`."""
+    def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
+        """The base noise of `accept`; there is no shape to be boosted."""
         return {**cosine_noise(self.vectors), "normal": NoiseSpec("normal", self.shape)}
 
-    def accept(self, noise: Mapping[str, Tensor]) -> tuple[Tensor, Cosine]:
-        """A draw by rejection, in any dimension: the sample and how its cosine was drawn."""
+    def accept(self, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw by rejection, in any dimension."""
         concentration = self.concentration.expand(self.vectors)
-        cosine = accept_cosine(concentration, self.dimension, self._slack(), noise)
-        return self.place(cosine.gap, noise["normal"]), cosine
+        gap, log_density, failed = accept_cosine(concentration, self.dimension, self._slack(), noise)
+        return Draw(
+            self._place(gap, noise["normal"]), self._sum_vectors(log_density), self._sum_vectors(failed) > 0
+        )
 
     def log_prob(self, z: Tensor) -> Tensor:
-        entries = self._slack() - self.concentration * self.gap(z) - log_area(self.dimension)
-        return self.sum_vectors(entries)
+        entries = self._slack() - self.concentration * self._gap(z) - log_area(self.dimension)
+        return self._sum_vectors(entries)
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats, in the plate's shape."""
-        return self.sum_vectors((log_area(self.dimension) - self._divergence()).expand(self.vectors))
+        return self._sum_vectors((log_area(self.dimension) - self._divergence()).expand(self.vectors))
 
     def kl(self, other: VonMisesFisher | HypersphericalUniform) -> Tensor:
         """KL(self ‖ other) in nats, in the plate's shape; κ A − log E[e^{κ t}] for the uniform law."""
         if isinstance(other, HypersphericalUniform):
-            return self.sum_vectors(self._divergence().expand(self.vectors))
+            return self._sum_vectors(self._divergence().expand(self.vectors))
         _, first = self._normaliser()
-        cosine = 1 - other.gap(self.mean_direction).double()
+        cosine = 1 - other._gap(self.mean_direction).double()
         entries = self._divergence().double() + other._normaliser()[0] - other.concentration * first * cosine
-        return self.sum_vectors(entries.to(self.concentration.dtype).expand(self.vectors))
+        return self._sum_vectors(entries.to(self.concentration.dtype).expand(self.vectors))
 
     def _divergence(self) -> Tensor:
         """From the uniform law, per vector."""

@@ -66,6 +66,8 @@ class Estimate(NamedTuple):
     memory: Any
     evaluations: int
     tunable_gradient: Gradient
+    failed: Tensor | None = None
+    """How many plate entries of rejection samplers found no candidate that they accept, as (); None without any."""
 
 
 def estimate_gradient(
@@ -103,6 +105,8 @@ def estimate_gradient(
         def losses(params: Params) -> tuple[tuple[Tensor, ...], Any]:
             terms = terms_at(params, tunables)
             aux = {"value": terms.value, "memory": terms.memory, "coefficients": _tensors(terms.coefficients)}
+            if terms.failed is not None:
+                aux["failed"] = terms.failed
             return tuple(loss.sum() for loss in terms.losses), aux
 
         totals, pullback, aux = torch.func.vjp(losses, params, has_aux=True)  # type: ignore[misc]
@@ -122,7 +126,9 @@ def estimate_gradient(
             return objective
 
         tunable_gradient = torch.func.grad(tunable_objective)(tunables)
-    return Estimate(gradient, aux["value"], aux["memory"], static["evaluations"], tunable_gradient)
+    return Estimate(
+        gradient, aux["value"], aux["memory"], static["evaluations"], tunable_gradient, aux.get("failed")
+    )
 
 
 def _combine(totals: tuple[Tensor, ...], coefficients: tuple[Coefficient, ...], pullback: Any) -> Gradient:

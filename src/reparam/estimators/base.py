@@ -59,6 +59,8 @@ class Terms(NamedTuple):
     in those parameters (a baseline enters it as a constant)."""
     tune_variance: bool = False
     """Whether the others minimise the squared norm of the gradient estimate, and so its variance."""
+    failed: Tensor | None = None
+    """Rejection samplers count here, as (), the plate entries in which they refused every candidate."""
 
 
 class Estimator(ABC):

@@ -33,6 +33,8 @@ RELAXATION = Requirement("a relaxation", lambda law: isinstance(law, Relaxable))
 RELAXATION_OR_PATH = Requirement(
     "a relaxation or a differentiable path", lambda law: RELAXATION.holds(law) or PATH.holds(law)
 )
+REJECTION = Requirement("a rejection sampler", lambda law: hasattr(law, "accept"))
+STANDARDIZATION = Requirement("a standardisation", lambda law: hasattr(law, "standardize"))
 MEAN = Requirement("a mean in closed form", lambda law: hasattr(law, "mean"))
 FINITE_SUPPORT = Requirement("a finite support", lambda law: hasattr(law, "support"))
 BITS = Requirement("a Bernoulli law", lambda law: isinstance(law, Bernoulli))

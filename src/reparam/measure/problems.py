@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reparam.distributions import Bernoulli, Categorical, LogitRelaxedBernoulli, Normal, OneHotCategorical
+from reparam.distributions import (
+    Bernoulli,
+    Categorical,
+    Gamma,
+    LogitRelaxedBernoulli,
+    Normal,
+    OneHotCategorical,
+)
 from reparam.errors import ReparamError
 from reparam.estimators.card import Objective
 from reparam.oracles import objectives
@@ -139,6 +146,19 @@ def normal_shared(params: Params, sample: Sample) -> Tensor:
     shared = sample("shared", Normal(params["shared"], torch.full_like(params["shared"], 0.5), event_dims=1))
     local = sample("local", Normal(params["local"], torch.full_like(params["local"], 0.8)))
     return ((local + params["targets"]) * (shared + 0.2 * shared * local)).sum(-1)
+
+
+def gamma_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Three data, one gamma variable each; the value depends on the parameters directly, too."""
+    z = sample("z", Gamma(params["log_shape"].exp(), params["log_rate"].exp()))
+    return (torch.log1p(z) * params["weights"] + torch.tanh(z - 1) + 0.1 * params["log_shape"]).sum(-1)
+
+
+def gamma_two_layers(params: Params, sample: Sample) -> Tensor:
+    """Two data; a gamma variable above one whose rate it makes."""
+    top = sample("top", Gamma(params["top"], torch.full_like(params["top"], 1.5)))
+    low = sample("low", Gamma(params["low"], params["link"] * (0.5 + top)))
+    return (torch.log1p(low) * (1.5 - torch.tanh(top)) + 0.4 * torch.tanh(low - 0.5)).sum(-1)
 
 
 def logistic_one_layer(params: Params, sample: Sample) -> Tensor:
@@ -289,6 +309,14 @@ PROBLEMS = {
         normal_shared,
         _params(shared=[0.4], local=[[-0.3], [1.1], [-1.4]], targets=[0.3, 1.3, 1.1]),
         own=("local",),
+    ),
+    "gamma_one_layer": Problem(
+        gamma_one_layer,
+        _params(log_shape=[[0.8], [0.2], [-0.5]], log_rate=[[0.4], [-0.3], [0.1]], weights=[1.2]),
+        own=("log_shape", "log_rate"),
+    ),
+    "gamma_two_layers": Problem(
+        gamma_two_layers, _params(top=[[1.2], [2.5]], low=[[0.9], [1.8]], link=[0.8]), own=("top", "low")
     ),
     "logistic_one_layer": Problem(
         logistic_one_layer,

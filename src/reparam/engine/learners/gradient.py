@@ -42,6 +42,7 @@ class GradientLearner:
             "tunables": tunables,
             "tunable_optimiser": self.optimiser.init(tunables) if tunables else {},
             "memory": memory,
+            "failed": torch.zeros((), device=x.device),
         }
 
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
@@ -60,4 +61,7 @@ class GradientLearner:
             )
         objective = estimate.value.mean()
         evaluations = objective.new_full((), estimate.evaluations * x.shape[0])
-        return after, {"objective": objective, "evaluations": evaluations}
+        metrics = {"objective": objective, "evaluations": evaluations}
+        if estimate.failed is not None:
+            metrics["failed_rejections"] = after["failed"] = state["failed"] + estimate.failed
+        return after, metrics

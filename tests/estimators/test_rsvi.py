@@ -1,0 +1,193 @@
+"""RSVI: closed-form gradients of Gamma and von Mises–Fisher laws, the boost, constants in f, failed draws."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy.stats import norm
+
+from reparam import Gamma, HypersphericalUniform, Normal, Rsvi, VonMisesFisher, estimate, gradient_moments
+from reparam.distributions.bessel import log_bessel
+from reparam.engine.gradient import estimate_gradient
+from reparam.errors import ReparamError
+from reparam.noise import draw_block
+from reparam.program import describe
+
+BOUND = norm.isf(5e-9)
+"""Each comparison has a false-alarm rate of 1e-8; all of the file's have less than 1e-6."""
+
+
+def agree(moments, exact: dict[str, torch.Tensor]) -> None:
+    for name, truth in exact.items():
+        z = (moments.mean[name] - truth) / moments.standard_error[name]
+        assert (z.abs() < BOUND).all(), (name, z)
+
+
+def gamma_program(offset: float):
+    def program(params, sample):
+        z = sample("z", Gamma(params["shape"], params["rate"]))
+        return (z.log() + 0.2 * z).sum(-1) + offset
+
+    return program
+
+
+SHAPES = {
+    "shape": torch.tensor([1e-2, 0.4, 2.0, 30.0], dtype=torch.float64),
+    "rate": torch.tensor([0.5, 1.0, 3.0, 2.0], dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize("boost", [1, 4])
+def test_gamma_gradients_are_the_closed_form(boost: int) -> None:
+    """E[log z + z/5] = ψ(α) − log β + α/(5 β)."""
+    shape, rate = SHAPES["shape"], SHAPES["rate"]
+    found = gradient_moments(gamma_program(0.0), SHAPES, Rsvi(boost=boost), draws=10_000, compiled=False)
+    agree(found, {"shape": torch.polygamma(1, shape) + 0.2 / rate, "rate": -1 / rate - 0.2 * shape / rate**2})
+
+
+def variance(estimator, offset: float = 0.0, shape: float = 2.0) -> float:
+    params = {"shape": torch.tensor([shape]), "rate": torch.ones(1)}
+    return (
+        gradient_moments(gamma_program(offset), params, estimator, draws=10_000, compiled=False)
+        .variance["shape"]
+        .item()
+    )
+
+
+def test_a_constant_added_to_f_changes_the_variance() -> None:
+    assert variance(Rsvi(), offset=100.0) > 2 * variance(Rsvi())
+    assert variance("pathwise", offset=20.0) == pytest.approx(variance("pathwise"), rel=1e-3)
+
+
+def test_without_the_boost_shapes_near_one_vary_more() -> None:
+    params = {"shape": torch.tensor([1.0]), "rate": torch.ones(1)}
+    program = gamma_program(1.0)
+    bare, boosted = (
+        gradient_moments(program, params, Rsvi(boost=b), draws=10_000, compiled=False)
+        .variance["shape"]
+        .item()
+        for b in (0, 4)
+    )
+    assert bare > 3 * boosted
+
+
+@pytest.mark.parametrize("m", [2, 3, 5, 20])
+def test_von_mises_fisher_gradients_are_the_closed_form(m: int) -> None:
+    """E[a·z] = A_m(κ) a·μ and the KL to the uniform law, in the mean direction and in κ."""
+    weights = torch.linspace(-1, 1, m, dtype=torch.float64)
+    params = {
+        "direction": torch.linspace(0.2, 1.5, m, dtype=torch.float64),
+        "kappa": torch.tensor(6.0, dtype=torch.float64),
+    }
+
+    def law(params):
+        return VonMisesFisher(params["direction"], params["kappa"])
+
+    def program(params, sample):
+        own = law(params)
+        return (weights * sample("z", own)).sum(-1) - own.kl(HypersphericalUniform(m))
+
+    def exact(params):
+        mean = log_bessel(m / 2 - 1, params["kappa"])[1]
+        return mean * weights @ law(params).mean_direction - law(params).kl(HypersphericalUniform(m))
+
+    truth = torch.func.grad(exact)(params)
+    agree(gradient_moments(program, params, Rsvi(), draws=4000, compiled=False), truth)
+    if m == 3:
+        agree(gradient_moments(program, params, "pathwise", draws=4000, compiled=False), truth)
+    agree(gradient_moments(program, params, "score_function", draws=4000, compiled=False), truth)
+
+
+def test_outside_three_dimensions_there_is_no_pathwise_gradient() -> None:
+    def program(params, sample):
+        return sample("z", VonMisesFisher(params["direction"], torch.ones(()))).sum(-1)
+
+    with pytest.raises(
+        ReparamError, match=r"pathwise needs a differentiable path.* estimators for it: .*rsvi"
+    ):
+        estimate(program, {"direction": torch.ones(4)}, "pathwise", 0)
+
+
+def test_a_shared_site_sees_the_value_of_its_plate() -> None:
+    """One gamma variable for three data: E Σ_b (z x_b) = (α/β) Σ x."""
+    x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    params = {
+        "shape": torch.tensor([1.3], dtype=torch.float64),
+        "rate": torch.tensor([0.7], dtype=torch.float64),
+    }
+
+    def program(params, sample):
+        z = sample("z", Gamma(params["shape"], params["rate"], event_dims=1))
+        local = sample("local", Gamma(torch.full((3, 1), 2.0).double(), (2 + z).expand(3, 1)))
+        return z.sum() * x + 0 * local.sum(-1)
+
+    found = gradient_moments(program, params, Rsvi(), draws=10_000, compiled=False)
+    agree(
+        found, {"shape": x.sum() / params["rate"], "rate": -x.sum() * params["shape"] / params["rate"] ** 2}
+    )
+
+
+def test_failed_draws_are_counted() -> None:
+    params = {"shape": torch.full((3, 2), 2.0)}
+
+    def program(params, sample):
+        return sample("z", Gamma(params["shape"], torch.ones(3, 2))).sum(-1)
+
+    estimator = Rsvi(samples=2)
+    block = draw_block(estimator.noise(describe(program, params)), ("failed",), 1)
+    noise = {site: {role: draw[0].clone() for role, draw in roles.items()} for site, roles in block.items()}
+    assert estimate(program, params, estimator, noise).failed.item() == 0
+    noise["z"]["proposal"][0, 1] = -30.0  # below every shape's support
+    noise["z"]["proposal"][1, 2, 0] = -30.0
+    assert estimate(program, params, estimator, noise).failed.item() == 2
+    assert estimate(program, params, "pathwise", 0).failed is None
+
+
+def test_the_law_s_own_noise_comes_along() -> None:
+    """By it `mixed` looks at the sites; everything else is the sampler's."""
+    params = {"shape": torch.full((2,), 2.0)}
+
+    def program(params, sample):
+        return sample("z", Gamma(params["shape"], torch.ones(2))).sum(-1)
+
+    noise = Rsvi(samples=3, boost=2).noise(describe(program, params))["z"]
+    assert {role: (spec.shape, spec.copies) for role, spec in noise.items()} == {
+        "uniform": ((2,), 3),
+        "proposal": ((2, 10), 3),
+        "accept": ((2, 10), 3),
+        "boost": ((2, 2), 3),
+    }
+
+
+def test_single_precision_keeps_the_gradient() -> None:
+    params = {name: p[1:] for name, p in SHAPES.items()}  # at 1e-2 samples underflow in single precision
+    program = gamma_program(0.0)
+    noise = draw_block(Rsvi().noise(describe(program, params)), ("precision",), 50, dtype=torch.float64)
+    gradients = [
+        torch.vmap(
+            lambda n, dtype=dtype: estimate_gradient(
+                Rsvi(), program, {k: p.to(dtype) for k, p in params.items()}, n
+            ).gradient["shape"]
+        )({"z": {role: draw.to(dtype) for role, draw in noise["z"].items()}})
+        for dtype in (torch.float32, torch.float64)
+    ]
+    torch.testing.assert_close(gradients[0].double(), gradients[1], rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Rsvi(boost=-1), "rsvi: boost must be an integer ≥ 0, got -1"),
+        (lambda: Rsvi(boost=1.5), "rsvi: boost must be an integer ≥ 0, got 1.5"),
+        (lambda: Rsvi(samples=0), "rsvi: samples must be an integer ≥ 1, got 0"),
+        (
+            lambda: estimate(
+                lambda p, s: s("z", Normal(p["m"], torch.ones(2))).sum(-1), {"m": torch.zeros(2)}, "rsvi", 0
+            ),
+            "rsvi needs a rejection sampler, and sample site 'z' has a Normal law",
+        ),
+    ],
+)
+def test_what_it_cannot_do_is_refused_in_one_line(make, message: str) -> None:
+    with pytest.raises(ReparamError, match=message):
+        make()
