@@ -21,6 +21,7 @@ LEFT_ALONE = {"__post_init__", "check", "members", "name_of", "able", "restate"}
 
 class Mutant(NamedTuple):
     file: Path
+    function: str
     line: int
     what: str
     tree: ast.Module
@@ -28,7 +29,7 @@ class Mutant(NamedTuple):
     @property
     def key(self) -> str:
         """A name that does not move with the lines."""
-        return f"{self.file.stem}: {self.what}"
+        return f"{self.file.stem}.{self.function}: {self.what}"
 
     def __str__(self) -> str:
         return f"{self.file.stem}:{self.line}: {self.what}"
@@ -39,21 +40,21 @@ def mutants(file: Path) -> Iterator[Mutant]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     count = sum(1 for _ in _places(tree))
     for i in range(count):
-        place = next(p for n, p in enumerate(_places(tree)) if n == i)
+        function, place = next(p for n, p in enumerate(_places(tree)) if n == i)
         for k, (what, _) in enumerate(_faults(place)):
             changed = copy.deepcopy(tree)
-            target = next(p for n, p in enumerate(_places(changed)) if n == i)
+            _, target = next(p for n, p in enumerate(_places(changed)) if n == i)
             fault = _faults(target)[k][1]
             _Replace(target, fault).visit(changed)
-            yield Mutant(file, place.lineno, what, ast.fix_missing_locations(changed))
+            yield Mutant(file, function, place.lineno, what, ast.fix_missing_locations(changed))
 
 
-def _places(tree: ast.Module) -> Iterator[ast.expr]:
-    """The expressions that can be made wrong, in a fixed order."""
+def _places(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """(function, expression in it that can be made wrong), in a fixed order."""
     for function in _functions(tree):
         for node in _walk(function):
             if isinstance(node, ast.expr) and _faults(node):
-                yield node
+                yield function.name, node
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
