@@ -128,6 +128,14 @@ SETTINGS = {
     ),
     "Normal": of(d.Normal, loc=0.5, scale=0.8),
     "NormalizingFlow": Setting(_flow, {"size": 1.5}),
+    "OMTMultivariateNormal": Setting(
+        lambda loc, below, diagonal: d.OMTMultivariateNormal(
+            loc * vector(0.0, 1.0),
+            scale_tril=torch.stack([vector(1.0, 0.0), torch.stack([below, diagonal])]),
+        ),
+        {"loc": 0.5, "below": 0.7, "diagonal": 0.6},
+        coordinate=1,
+    ),
     "OneHotCategorical": Setting(
         lambda logit: d.OneHotCategorical(logits=torch.cat([logit.reshape(1), vector(0.2, -0.5, 0.6)])),
         {"logit": 1.0},

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reparam.distributions import MultivariateNormal as MultivariateNormal
     from reparam.distributions import Normal as Normal
     from reparam.distributions import NormalizingFlow as NormalizingFlow
+    from reparam.distributions import OMTMultivariateNormal as OMTMultivariateNormal
     from reparam.distributions import OneHotCategorical as OneHotCategorical
     from reparam.distributions import PlanarFlow as PlanarFlow
     from reparam.distributions import RadialFlow as RadialFlow
@@ -105,6 +106,7 @@ _HOMES = {
     "MultivariateNormal": "distributions",
     "Normal": "distributions",
     "NormalizingFlow": "distributions",
+    "OMTMultivariateNormal": "distributions",
     "OneHotCategorical": "distributions",
     "PlanarFlow": "distributions",
     "RadialFlow": "distributions",

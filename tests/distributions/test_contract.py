@@ -43,6 +43,7 @@ from reparam.distributions import (
     MultivariateNormal,
     Normal,
     NormalizingFlow,
+    OMTMultivariateNormal,
     OneHotCategorical,
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
@@ -290,6 +291,15 @@ LAWS["MultivariateNormal"] = Case(
     MultivariateNormal(LOC, scale_tril=TRIL),
     torch.distributions.MultivariateNormal(LOC, scale_tril=TRIL),
     MultivariateNormal(SCALE, scale_tril=2 * TRIL),
+    torch.distributions.MultivariateNormal(SCALE, scale_tril=2 * TRIL),
+    uniform=lambda z: torch.special.ndtr(
+        torch.linalg.solve_triangular(TRIL, (z - LOC).unsqueeze(-1), upper=False).squeeze(-1)
+    ),
+)
+LAWS["OMTMultivariateNormal"] = Case(
+    OMTMultivariateNormal(LOC, scale_tril=TRIL),
+    torch.distributions.MultivariateNormal(LOC, scale_tril=TRIL),
+    OMTMultivariateNormal(SCALE, scale_tril=2 * TRIL),
     torch.distributions.MultivariateNormal(SCALE, scale_tril=2 * TRIL),
     uniform=lambda z: torch.special.ndtr(
         torch.linalg.solve_triangular(TRIL, (z - LOC).unsqueeze(-1), upper=False).squeeze(-1)

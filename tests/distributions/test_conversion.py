@@ -26,6 +26,7 @@ WITHOUT = {
     "HypersphericalUniform",
     "Logistic",
     "NormalizingFlow",
+    "OMTMultivariateNormal",
     "VonMisesFisher",
 }
 """Laws that torch.distributions does not have."""

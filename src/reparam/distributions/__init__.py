@@ -13,6 +13,7 @@ from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform,
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logistic, LogNormal
 from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal, standard_normal
+from reparam.distributions.optimal_transport import OMTMultivariateNormal
 from reparam.distributions.relaxed import (
     ExpRelaxedCategorical,
     LogitRelaxedBernoulli,
@@ -50,6 +51,7 @@ __all__ = [
     "MultivariateNormal",
     "Normal",
     "NormalizingFlow",
+    "OMTMultivariateNormal",
     "OneHotCategorical",
     "PlanarFlow",
     "RadialFlow",
