@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from reparam.distributions import StudentT as StudentT
     from reparam.distributions import TransformFlow as TransformFlow
     from reparam.distributions import Uniform as Uniform
+    from reparam.distributions import VonMises as VonMises
     from reparam.distributions import VonMisesFisher as VonMisesFisher
     from reparam.distributions import Weibull as Weibull
     from reparam.distributions import from_torch as from_torch
@@ -115,6 +116,7 @@ _HOMES = {
     "TransformFlow": "distributions",
     "StudentT": "distributions",
     "Uniform": "distributions",
+    "VonMises": "distributions",
     "VonMisesFisher": "distributions",
     "Weibull": "distributions",
     "AnnealedStraightThrough": "estimators.straight_through",

@@ -50,6 +50,7 @@ from reparam.distributions import (
     StudentT,
     TransformFlow,
     Uniform,
+    VonMises,
     VonMisesFisher,
     Weibull,
 )
@@ -174,6 +175,16 @@ class TorchBeta(torch.distributions.Beta):
         return torch.as_tensor(stats.beta.cdf(z, self.concentration1, self.concentration0))
 
 
+class TorchVonMises(torch.distributions.VonMises):
+    """The von Mises law with scipy's CDF and entropy."""
+
+    def cdf(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(stats.vonmises.cdf(z - self.loc, self.concentration))
+
+    def entropy(self) -> torch.Tensor:
+        return torch.as_tensor(stats.vonmises(self.concentration.numpy()).entropy())
+
+
 class TorchStudentT(torch.distributions.StudentT):
     """Student's law with scipy's CDF."""
 
@@ -273,6 +284,7 @@ LAWS |= {
     kind.__name__: Case(kind(*own), entries(reference, *own), uniform=reference(*own).cdf)
     for kind, reference, own in (
         (StudentT, TorchStudentT, (3 * SHAPE + 2, LOC, SCALE)),
+        (VonMises, TorchVonMises, (LOC, SHAPE)),
         (Weibull, torch.distributions.Weibull, (SCALE, SHAPE)),
         (Kumaraswamy, torch.distributions.Kumaraswamy, (SHAPE, SHAPE.flip(-1))),
     )

@@ -23,6 +23,7 @@ from reparam.distributions.relaxed import (
 from reparam.distributions.sphere import HypersphericalUniform
 from reparam.distributions.standardization import FromCDF, FromStandardization, FromTriangularStandardization
 from reparam.distributions.student_t import StudentT
+from reparam.distributions.von_mises import VonMises
 from reparam.distributions.von_mises_fisher import VonMisesFisher
 from reparam.distributions.zuko import from_zuko
 
@@ -61,6 +62,7 @@ __all__ = [
     "StudentT",
     "TransformFlow",
     "Uniform",
+    "VonMises",
     "VonMisesFisher",
     "Weibull",
     "from_torch",

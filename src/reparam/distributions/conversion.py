@@ -30,6 +30,7 @@ from reparam.distributions.relaxed import (
     RelaxedOneHotCategorical,
 )
 from reparam.distributions.student_t import StudentT
+from reparam.distributions.von_mises import VonMises
 from reparam.errors import ReparamError
 
 
@@ -62,6 +63,7 @@ PAIRS = (
     Pair(RelaxedOneHotCategorical, td.RelaxedOneHotCategorical, ("temperature", "logits")),
     Pair(StudentT, td.StudentT, ("df", "loc", "scale")),
     Pair(Uniform, td.Uniform, ("low", "high")),
+    Pair(VonMises, td.VonMises, ("loc", "concentration")),
     Pair(Weibull, td.Weibull, ("scale", "concentration")),
 )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reparam.distributions.implicit import attach
+from reparam.distributions.implicit import attach, refine
 from reparam.distributions.incomplete_gamma import start
 from reparam.distributions.numerics import digamma_deficit, log_gamma_excess, log_ratio, normal_quantile
 from reparam.distributions.quadrature import rule
@@ -135,14 +135,12 @@ def velocity(y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def quantile(below: Tensor, above: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """y where the logarithms of the lower and the upper tail are `below` and `above`, with its derivatives in a and b.
 
-    As for the gamma variable: two steps of Halley's method for float32, a third for float64, for shapes from 1e-3 to
-    1e6 and every uniform that is ever drawn.
+    By Halley's method on the logarithm of the nearer tail; all digits for shapes from 1e-3 to 1e6 and every uniform
+    that is ever drawn.
     """
     below, above, *shapes = (t.detach() for t in (below, above, a, b))
-    y = _start(below, above, *shapes)
-    for dtype in (torch.float32, torch.float32, *([torch.float64] if y.dtype == torch.float64 else [])):
-        y = _halley(*(t.to(dtype) for t in (y, *shapes, below, above)))
-    return attach(velocity, y.to(a.dtype), a, b)
+    y = refine(_halley, _start(below, above, *shapes), *shapes, below, above)
+    return attach(velocity, y, a, b)
 
 
 def _halley(y: Tensor, a: Tensor, b: Tensor, below: Tensor, above: Tensor) -> Tensor:

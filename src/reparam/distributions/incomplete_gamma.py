@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reparam.distributions.implicit import attach
+from reparam.distributions.implicit import attach, refine
 from reparam.distributions.numerics import digamma_series, expm1_minus, log_gamma_excess, normal_quantile
 from reparam.distributions.quadrature import rule
 
@@ -95,14 +95,12 @@ def velocity(r: Tensor, alpha: Tensor) -> tuple[Tensor]:
 def quantile(below: Tensor, above: Tensor, alpha: Tensor) -> Tensor:
     """r where the logarithms of the lower and the upper tail are `below` and `above`, with its derivative in α.
 
-    By Halley's method on the logarithm of the nearer tail. From this start two steps have all digits of float32, for α
-    from 1e-3 to 1e6 and every uniform that is ever drawn; a third one, which triples them, has those of float64.
+    By Halley's method on the logarithm of the nearer tail; all digits for α from 1e-3 to 1e6 and every uniform that is
+    ever drawn.
     """
     below, above, constant = below.detach(), above.detach(), alpha.detach()
-    r = start(below, above, constant)
-    for dtype in (torch.float32, torch.float32, *([torch.float64] if r.dtype == torch.float64 else [])):
-        r = _halley(*(t.to(dtype) for t in (r, constant, below, above)))
-    return attach(velocity, r.to(alpha.dtype), alpha)
+    r = refine(_halley, start(below, above, constant), constant, below, above)
+    return attach(velocity, r, alpha)
 
 
 def _halley(r: Tensor, alpha: Tensor, below: Tensor, above: Tensor) -> Tensor:
