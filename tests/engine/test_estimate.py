@@ -15,6 +15,7 @@ from reparam import (
     Categorical,
     Normal,
     Pathwise,
+    Rebar,
     ScoreFunction,
     draw_noise,
     estimate,
@@ -93,7 +94,7 @@ def test_memory_is_handed_on() -> None:
         memory = found.memory
     average = memory["average"]["z"] / memory["weight"]
     assert abs(average - 0.6) < 0.3
-    without = estimate(bits, PARAMS, estimator, 5)
+    without = estimate(bits, PARAMS, estimator, 5, memory=init_estimator(bits, PARAMS, estimator)[1])
     assert not torch.equal(
         without.gradient["logits"], estimate(bits, PARAMS, estimator, 5, memory=memory).gradient["logits"]
     )
@@ -259,7 +260,48 @@ BAD = {
         give(bits, PARAMS, "score_function", {"z": {"uniform": torch.rand(3, 2)}}),
         "got one of shape (3, 2)",
     ),
-    "a negative seed": (give(bits, PARAMS, "score_function", -1), "noise must be an integer ≥ 0, got -1"),
+    "a negative seed": (give(bits, PARAMS, "score_function", -1), "noise must be an integer ≥ 0 (the seed"),
+    **{
+        f"{noise!r} as noise": (
+            give(bits, PARAMS, "score_function", noise),
+            "noise must be an integer ≥ 0 (the seed of this one estimate), a torch.Generator, or what "
+            f"draw_noise(program, params, estimator, …) gave, got {noise!r}",
+        )
+        for noise in (1.0, None, "x", True)
+    },
+    "noise of a site that is a tensor": (
+        give(bits, PARAMS, "score_function", {"z": torch.rand(3, 2)}),
+        "noise: sample site 'z' needs a 'uniform' of shape (1, 3, 2), got none",
+    ),
+    "running averages left out": (
+        give(bits, PARAMS, ScoreFunction(baseline="moving_average"), 1),
+        "score_function with these options learns running averages, and would start afresh at each estimate: call "
+        "tunables, memory = init_estimator(",
+    ),
+    "parameters of its own left out": (
+        give(bits, PARAMS, Rebar(tuned="site"), 1),
+        "rebar with these options learns parameters of its own, and would start afresh",
+    ),
+    "memory of another estimator": (
+        give(bits, PARAMS, ScoreFunction(baseline="moving_average"), 1, memory={"mean": torch.zeros(())}),
+        "memory of another estimator or program: memory['average']['z'] is missing, memory['weight'] is missing, "
+        "memory['mean'] is unknown; init_estimator(",
+    ),
+    "memory of no estimator": (
+        give(bits, PARAMS, "score_function", 1, memory={"weight": torch.zeros(())}),
+        "memory of another estimator or program: memory['weight'] is unknown",
+    ),
+    "tunables of no estimator": (
+        give(bits, PARAMS, "score_function", 1, tunables={"eta": torch.zeros(())}),
+        "tunables of another estimator or program: tunables['eta'] is unknown",
+    ),
+    "tunables of another shape": (
+        give(
+            bits, PARAMS, Rebar(tuned="site"), 1, tunables={"eta.z": torch.ones(2), "log_temperature.z": 0.5}
+        ),
+        "tunables['log_temperature.z'] must be a tensor of shape (), got float, "
+        "tunables['eta.z'] must be a tensor of shape (), got one of shape (2,); init",
+    ),
     "a signal of no site": (
         give(bits, PARAMS, "score_function", 1, signals={"y": torch.zeros(3)}),
         "a learning signal is given for 'y', but the sampled sites are z",

@@ -249,6 +249,10 @@ BAD = {
         lambda: gradient_moments(bits, {"logits": LOGITS[:0], "other": LOGITS}, "disarm"),
         "sample site 'z': a Bernoulli law of shape (0, 2) has nothing to sample",
     ),
+    "memory of no estimator": (
+        lambda: gradient_moments(*BITS, memory={"weight": LOGITS}),
+        "memory['weight'] is unknown",
+    ),
     "own noise": (of(lambda z: z.sum(-1) + torch.rand(2)), "without random numbers of its own"),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from reparam.engine.diagnosis import is_finite, lifted, not_finite
 from reparam.engine.gradient import Estimate, estimate_gradient, prepare
@@ -15,12 +15,13 @@ from reparam.engine.inputs import (
     as_estimator,
     as_params,
     check_count,
+    check_given,
     check_noise,
     common_dtype,
 )
 from reparam.errors import ReparamError
 from reparam.estimators import Estimator
-from reparam.estimators.base import Sites
+from reparam.estimators.base import Sites, name_of
 from reparam.noise import Noise, NoiseSpecs, draw, draw_block, generator
 from reparam.program import Params, Program
 
@@ -42,9 +43,9 @@ def estimate(
     - `estimator`: a name, or an object such as `Rebar(temperature=0.5)`.
     - `noise`: what `draw_noise` gave, or an integer (the seed of this one estimate: give each step its own), or a
       torch.Generator on the device of `params` (each estimate moves it on).
-    - `tunables`, `memory`: the estimator's own parameters and running averages; left out, those that
-      `init_estimator` gives. Hand the returned `memory` to the next estimate, and follow `tunable_gradient`
-      downhill, to let them adapt.
+    - `tunables`, `memory`: the estimator's own parameters and running averages, for those that have any: begin with
+      what `init_estimator` gives, hand the returned `memory` to the next estimate, and follow `tunable_gradient`
+      downhill.
     - `signals`: given learning signals by site, each in its law's plate: rewards, where f is not to be run for them.
     - `check`: whether to look at sites, laws, shapes and results, which costs about two evaluations of f more. Without
       checks and with drawn noise, tunables and memory given, this is a pure function that may be vmapped and compiled.
@@ -62,11 +63,7 @@ def estimate(
             noise = _drawn(specs, params, noise)
         if check:
             check_noise(noise, specs)
-        first = _start(chosen, params, sites, seed=0)
-        tunables, memory = (
-            (first[0] if tunables is None else tunables),
-            (first[1] if memory is None else memory),
-        )
+        _check_own(chosen, tunables, memory, _start(chosen, params, sites, seed=0))
     with lifted():
         found = estimate_gradient(chosen, program, params, noise, tunables, memory, signals)
     if check and not is_finite({**found.gradient, "value": found.value}):
@@ -100,6 +97,23 @@ def init_estimator(
     return _start(chosen, params, prepare(chosen, program, params), seed)
 
 
+def _check_own(
+    estimator: Estimator, tunables: Mapping[str, Tensor] | None, memory: Any, begun: tuple[Any, Any]
+) -> None:
+    """ReparamError unless what the estimator keeps from one estimate to the next is given, and fits."""
+    for what, of, given, first in (
+        ("tunables", "parameters of its own", tunables, begun[0]),
+        ("memory", "running averages", memory, begun[1]),
+    ):
+        if given is None and tree_leaves(first):
+            raise ReparamError(
+                f"{name_of(estimator)} with these options learns {of}, and would start afresh at each estimate: call "
+                "tunables, memory = init_estimator(program, params, estimator) once, give both to every estimate, and "
+                "then memory = found.memory and tunables moved against found.tunable_gradient"
+            )
+        check_given(what, {} if given is None else given, first)
+
+
 def _start(estimator: Estimator, params: Params, sites: Sites, seed: int) -> tuple[dict[str, Tensor], Any]:
     device = next(iter(params.values())).device
     started = estimator.start(params, sites, generator("estimate", seed, "init"))
@@ -117,9 +131,13 @@ def _named(
 def _drawn(
     specs: NoiseSpecs, params: Mapping[str, Tensor], source: int | torch.Generator
 ) -> dict[str, dict[str, Tensor]]:
-    if not isinstance(source, torch.Generator):
-        check_count("noise", source, 0)
+    if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
         return _named(specs, params, source, 0)
+    if not isinstance(source, torch.Generator):
+        raise ReparamError(
+            "noise must be an integer ≥ 0 (the seed of this one estimate), a torch.Generator, or what "
+            f"draw_noise(program, params, estimator, …) gave, got {source!r}"
+        )
     device = next(iter(params.values())).device
     if source.device != device:
         raise ReparamError(

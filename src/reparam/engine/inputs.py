@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from reparam import estimators
 from reparam.errors import ReparamError
@@ -78,14 +79,37 @@ def check_count(name: str, value: Any, least: int) -> None:
         raise ReparamError(f"{name} must be an integer ≥ {least}, got {value!r}")
 
 
+def check_given(what: str, given: Any, begun: Any) -> None:
+    """ReparamError, naming the entries, unless the tunables or memory `given` have the names and shapes of those that
+    the estimator begins with."""
+    found, wanted = _leaves(given), {path: leaf.shape for path, leaf in _leaves(begun).items()}
+    wrong = [f"{what}{name} is missing" for name in wanted if name not in found]
+    wrong += [f"{what}{name} is unknown" for name in found if name not in wanted]
+    wrong += [
+        f"{what}{name} must be a tensor of shape {tuple(wanted[name])}, got {_kind(found[name])}"
+        for name in wanted
+        if name in found and getattr(found[name], "shape", None) != wanted[name]
+    ]
+    if wrong:
+        raise ReparamError(
+            f"{what} of another estimator or program: {', '.join(wrong)}; "
+            "init_estimator(program, params, estimator) gives what it begins with"
+        )
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """The leaves of nested dicts by their path."""
+    return {keystr(path): leaf for path, leaf in tree_flatten_with_path(tree)[0]}
+
+
 def check_noise(noise: Noise, specs: NoiseSpecs) -> None:
     """ReparamError, naming site and role, unless the noise of one estimate has every wanted shape."""
     for site, roles in specs.items():
         for role, spec in roles.items():
             wanted = spec.shape if spec.copies is None else (spec.copies, *spec.shape)
-            given = noise.get(site, {}).get(role)
-            if given is None or tuple(given.shape) != wanted:
-                found = "none" if given is None else f"one of shape {tuple(given.shape)}"
+            given = noise[site].get(role) if isinstance(noise.get(site), Mapping) else None
+            if not isinstance(given, Tensor) or tuple(given.shape) != wanted:
+                found = "none" if given is None else _kind(given)
                 raise ReparamError(
                     f"noise: sample site {site!r} needs a {role!r} of shape {wanted}, got {found}; "
                     "draw_noise(program, params, estimator, …) gives the noise of one estimate"
@@ -93,4 +117,6 @@ def check_noise(noise: Noise, specs: NoiseSpecs) -> None:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"one of shape {tuple(value.shape)}"
     return value.__name__ if isinstance(value, type) else type(value).__name__

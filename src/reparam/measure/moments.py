@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from reparam.engine import paths
 from reparam.engine.gradient import prepare
-from reparam.engine.inputs import as_estimator, as_params, check_count, common_dtype
+from reparam.engine.inputs import as_estimator, as_params, check_count, check_given, common_dtype
 from reparam.estimators import Estimator
 from reparam.measure.layers import Layer, trusted_layers, whole, with_own_biases
 from reparam.measure.running import Running, Sums, sums
@@ -127,6 +127,9 @@ def begin(
     noise = Blocks(estimator.noise(sites), axes, some.device, common_dtype(params))
     start = estimator.start(params, sites, generator(*axes, "init"))
     begun, remembered = tree_map(lambda leaf: leaf.to(some.device), start)
+    for what, given, first in (("tunables", tunables, begun), ("memory", memory, remembered)):
+        if given is not None:
+            check_given(what, given, first)
     held = begun if tunables is None else dict(tunables)
     subject = Subject(
         estimator, program, dict(params), held, remembered if memory is None else memory, signals
