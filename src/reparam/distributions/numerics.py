@@ -60,11 +60,15 @@ _ASYMPTOTIC = 8.0
 
 def log_gamma_excess(a: Tensor) -> Tensor:
     """log Γ(1 + a) − a log a + a: the logarithm of Γ(1 + a) over (a/e)^a, without their cancellation for large a."""
-    small, large = a.clamp(max=_ASYMPTOTIC), a.clamp(min=_ASYMPTOTIC)
+    below = a < _ASYMPTOTIC
+    small, large = (
+        torch.where(below, a, 1.0),
+        torch.where(below, _ASYMPTOTIC, a),
+    )  # a clamp has no slope at its end
     near = torch.lgamma(1 + small) - small * small.log() + small
     terms = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
     far = 0.5 * torch.log(2 * math.pi * large) + large * _even_series(1 / large, terms)
-    return torch.where(a < _ASYMPTOTIC, near, far)
+    return torch.where(below, near, far)
 
 
 def digamma_deficit(a: Tensor) -> Tensor:
