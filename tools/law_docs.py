@@ -153,6 +153,9 @@ SETTINGS = {
     "StudentT": of(d.StudentT, df=3.0, loc=0.5, scale=0.8),
     "Uniform": of(d.Uniform, low=-0.5, high=1.5),
     "VonMises": of(d.VonMises, loc=0.5, concentration=2.0),
+    "PowerSpherical": Setting(
+        lambda concentration: d.PowerSpherical(vector(1.0, 0.0, 0.0), concentration), {"concentration": 4.0}
+    ),
     "VonMisesFisher": Setting(
         lambda concentration: d.VonMisesFisher(vector(1.0, 0.0, 0.0), concentration), {"concentration": 2.0}
     ),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reparam.distributions import OMTMultivariateNormal as OMTMultivariateNormal
     from reparam.distributions import OneHotCategorical as OneHotCategorical
     from reparam.distributions import PlanarFlow as PlanarFlow
+    from reparam.distributions import PowerSpherical as PowerSpherical
     from reparam.distributions import RadialFlow as RadialFlow
     from reparam.distributions import RelaxedBernoulli as RelaxedBernoulli
     from reparam.distributions import RelaxedOneHotCategorical as RelaxedOneHotCategorical
@@ -110,6 +111,7 @@ _HOMES = {
     "OMTMultivariateNormal": "distributions",
     "OneHotCategorical": "distributions",
     "PlanarFlow": "distributions",
+    "PowerSpherical": "distributions",
     "RadialFlow": "distributions",
     "RelaxedBernoulli": "distributions",
     "RelaxedOneHotCategorical": "distributions",

@@ -45,6 +45,7 @@ from reparam.distributions import (
     NormalizingFlow,
     OMTMultivariateNormal,
     OneHotCategorical,
+    PowerSpherical,
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
     StudentT,
@@ -326,6 +327,12 @@ LAWS["NormalizingFlow"] = Case(
     NormalizingFlow(Normal(MILD, SHAPE), [TransformFlow(torch.distributions.ExpTransform())]),
     entries(torch.distributions.LogNormal, MILD, SHAPE),
     uniform=torch.distributions.LogNormal(MILD, SHAPE).cdf,
+)
+WHOLE = torch.tensor([1.0, 12.0], dtype=torch.float64)
+LAWS["PowerSpherical"] = Case(
+    PowerSpherical(DIRECTIONS, WHOLE),
+    AroundDirections(lambda w, kappa: kappa * torch.log1p(w), DIRECTIONS, WHOLE),
+    uniform=lambda z: ((1 + (z * DIRECTIONS).sum(-1)) / 2) ** (WHOLE + 1),
 )
 LAWS["VonMisesFisher"] = Case(
     VonMisesFisher(DIRECTIONS, KAPPA),

@@ -27,6 +27,7 @@ WITHOUT = {
     "Logistic",
     "NormalizingFlow",
     "OMTMultivariateNormal",
+    "PowerSpherical",
     "VonMisesFisher",
 }
 """Laws that torch.distributions does not have."""

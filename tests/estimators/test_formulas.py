@@ -81,7 +81,7 @@ FORMULAS: dict[str, list[Formula]] = {
     "grep": [
         Formula(
             "∇ f(z) + f(z) ∇ log π(ε; φ),  z = T(ε; φ),  ε = T⁻¹(z) constant,  π its density;  "
-            "log z = E[log z] + ε sd[log z] for gamma variables",
+            "log z = E[log z] + ε sd[log z] for gamma variables, logit z in its place for Beta",
             ("gammas",),
             {"samples": 2},
             by_hand.grep,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from reparam import Gamma, Grep, Normal, estimate, gradient_moments
+from reparam import Beta, Dirichlet, Gamma, Grep, Normal, estimate, gradient_moments
 from reparam.errors import ReparamError
 
 BOUND = norm.isf(5e-9)
@@ -33,6 +33,56 @@ def test_gamma_gradients_are_the_closed_form(samples: int) -> None:
     exact = {"shape": torch.polygamma(1, shape) + 0.2 / rate, "rate": -1 / rate - 0.2 * shape / rate**2}
     for name, truth in exact.items():
         assert ((found.mean[name] - truth).abs() < BOUND * found.standard_error[name]).all(), name
+
+
+def beta_program(params, sample):
+    z = sample("z", Beta(params["a"], params["b"]))
+    return (z.log() + z).sum(-1)
+
+
+def dirichlet_program(params, sample):
+    z = sample("z", Dirichlet(params["concentration"]))
+    return (z.log() * WEIGHTS + z * WEIGHTS.flip(-1)).sum(-1)
+
+
+WEIGHTS = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64)
+CONCENTRATION = torch.tensor([[0.4, 2.0, 7.0], [1.0, 1.0, 0.2]], dtype=torch.float64)
+A, B = (torch.tensor(p, dtype=torch.float64) for p in ([0.3, 2.0, 40.0], [1.0, 0.5, 9.0]))
+
+
+def beta_value(params):
+    """E[log z + z]."""
+    a, b = params["a"], params["b"]
+    return (torch.digamma(a) - torch.digamma(a + b) + a / (a + b)).sum()
+
+
+def dirichlet_value(params):
+    """E[Σ w log z + v z]."""
+    alpha = params["concentration"]
+    total = alpha.sum(-1, keepdim=True)
+    return ((torch.digamma(alpha) - torch.digamma(total)) * WEIGHTS + alpha / total * WEIGHTS.flip(-1)).sum()
+
+
+@pytest.mark.parametrize(
+    ("program", "value", "params"),
+    [
+        (beta_program, beta_value, {"a": A, "b": B}),
+        (dirichlet_program, dirichlet_value, {"concentration": CONCENTRATION}),
+    ],
+)
+def test_beta_and_dirichlet_gradients_are_the_closed_form(program, value, params) -> None:
+    found = gradient_moments(program, params, "grep", draws=10_000, compiled=False)
+    for name, truth in torch.func.grad(value)(params).items():
+        assert ((found.mean[name] - truth).abs() < BOUND * found.standard_error[name]).all(), name
+
+
+@pytest.mark.parametrize(
+    ("program", "params"),
+    [(beta_program, {"a": A, "b": B}), (dirichlet_program, {"concentration": CONCENTRATION})],
+)
+def test_their_samples_are_those_of_the_law_s_own_path_too(program, params) -> None:
+    found, own = (estimate(program, params, name, 3).value for name in ("grep", "pathwise"))
+    torch.testing.assert_close(found, own)
 
 
 def test_a_constant_added_to_f_changes_the_variance() -> None:

@@ -6,7 +6,17 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from reparam import Gamma, HypersphericalUniform, Normal, Rsvi, VonMisesFisher, estimate, gradient_moments
+from reparam import (
+    Beta,
+    Dirichlet,
+    Gamma,
+    HypersphericalUniform,
+    Normal,
+    Rsvi,
+    VonMisesFisher,
+    estimate,
+    gradient_moments,
+)
 from reparam.distributions.bessel import log_bessel
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
@@ -43,6 +53,49 @@ def test_gamma_gradients_are_the_closed_form(boost: int) -> None:
     shape, rate = SHAPES["shape"], SHAPES["rate"]
     found = gradient_moments(gamma_program(0.0), SHAPES, Rsvi(boost=boost), draws=10_000, compiled=False)
     agree(found, {"shape": torch.polygamma(1, shape) + 0.2 / rate, "rate": -1 / rate - 0.2 * shape / rate**2})
+
+
+def beta_program(params, sample):
+    z = sample("z", Beta(params["a"], params["b"]))
+    return (z.log() + z).sum(-1)
+
+
+def dirichlet_program(params, sample):
+    z = sample("z", Dirichlet(params["concentration"]))
+    return (z.log() * WEIGHTS + z * WEIGHTS.flip(-1)).sum(-1)
+
+
+WEIGHTS = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64)
+CONCENTRATION = torch.tensor([[0.4, 2.0, 7.0], [1.0, 1.0, 0.2]], dtype=torch.float64)
+A, B = (torch.tensor(p, dtype=torch.float64) for p in ([0.3, 2.0, 40.0], [1.0, 0.5, 9.0]))
+
+
+def beta_value(params):
+    """E[log z + z]."""
+    a, b = params["a"], params["b"]
+    return (torch.digamma(a) - torch.digamma(a + b) + a / (a + b)).sum()
+
+
+def dirichlet_value(params):
+    """E[Σ w log z + v z]."""
+    alpha = params["concentration"]
+    total = alpha.sum(-1, keepdim=True)
+    return ((torch.digamma(alpha) - torch.digamma(total)) * WEIGHTS + alpha / total * WEIGHTS.flip(-1)).sum()
+
+
+@pytest.mark.parametrize(
+    ("program", "value", "params"),
+    [
+        (beta_program, beta_value, {"a": A, "b": B}),
+        (dirichlet_program, dirichlet_value, {"concentration": CONCENTRATION}),
+    ],
+)
+@pytest.mark.parametrize("boost", [1, 4])
+def test_laws_made_of_gamma_variables_have_closed_form_gradients_too(
+    program, value, params, boost: int
+) -> None:
+    found = gradient_moments(program, params, Rsvi(boost=boost), draws=10_000, compiled=False)
+    agree(found, torch.func.grad(value)(params))
 
 
 def variance(estimator, offset: float = 0.0, shape: float = 2.0) -> float:

@@ -14,6 +14,7 @@ from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logist
 from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal, standard_normal
 from reparam.distributions.optimal_transport import OMTMultivariateNormal
+from reparam.distributions.power_spherical import PowerSpherical
 from reparam.distributions.relaxed import (
     ExpRelaxedCategorical,
     LogitRelaxedBernoulli,
@@ -55,6 +56,7 @@ __all__ = [
     "OMTMultivariateNormal",
     "OneHotCategorical",
     "PlanarFlow",
+    "PowerSpherical",
     "RadialFlow",
     "Relaxable",
     "RelaxedBernoulli",

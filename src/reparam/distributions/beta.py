@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions import incomplete_beta
+from reparam.distributions import incomplete_beta, log_gamma
 from reparam.distributions.incomplete_beta import bend, log_beta_excess
 from reparam.distributions.inverse_cdf import InverseCDF, require_positive
 from reparam.distributions.numerics import digamma_deficit
+from reparam.distributions.rejection import Draw
+from reparam.noise import NoiseSpec
 
 
 class Beta(InverseCDF):
@@ -49,9 +51,28 @@ class Beta(InverseCDF):
         """The logit of the sample, which does not round to an end."""
         return self._logit(noise["uniform"])
 
+    def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
+        """The base noise of `accept`, with both shapes raised by `boost` there."""
+        return log_gamma.rejection_noise((*self.shape, 2), boost)
+
+    def accept(self, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw as a share of two gamma variables, each by rejection (see `log_gamma.accept`)."""
+        shapes = torch.stack(torch.broadcast_tensors(self.concentration1, self.concentration0), dim=-1)
+        part = log_gamma.accept(shapes.expand(*self.shape, 2), noise)
+        z = _sigmoid(part.log_x[..., 0] - part.log_x[..., 1])
+        return Draw(z, self.sum_event(part.log_density.sum(-1)), self.sum_event(part.failed.any(-1)) > 0)
+
+    def standardize(self, noise: Mapping[str, Tensor]) -> Draw:
+        """The sample of the law's own path, made of its standardised logit: (y − E[y]) / sd[y] (Ruiz et al. 2016)."""
+        _, a, b = self._with_shapes(noise["uniform"])
+        center = torch.digamma(a) - torch.digamma(b)
+        spread = (torch.polygamma(1, a) + torch.polygamma(1, b)).sqrt()
+        y = center + spread * ((self.logit_path(noise) - center) / spread).detach()
+        log_density = incomplete_beta.log_density(y, a, b) + spread.log()
+        return Draw(_sigmoid(y), self.sum_event(log_density), self.sum_event(torch.zeros_like(y)) > 0)
+
     def icdf(self, u: Tensor) -> Tensor:
-        info = torch.finfo(u.dtype)
-        return torch.sigmoid(self._logit(u).clamp(math.log(info.tiny / info.eps), -math.log(info.eps)))
+        return _sigmoid(self._logit(u))
 
     def cdf(self, z: Tensor) -> Tensor:
         outside = (z <= 0) | (z >= 1)
@@ -87,3 +108,9 @@ class Beta(InverseCDF):
     def _with_shapes(self, entries: Tensor) -> tuple[Tensor, ...]:
         shapes = (self.concentration1.expand(self.shape), self.concentration0.expand(self.shape))
         return torch.broadcast_tensors(entries, *shapes)
+
+
+def _sigmoid(logit: Tensor) -> Tensor:
+    """σ, or the last number that the dtype can tell from 0 and 1, with derivative 0."""
+    info = torch.finfo(logit.dtype)
+    return torch.sigmoid(logit.clamp(math.log(info.tiny / info.eps), -math.log(info.eps)))

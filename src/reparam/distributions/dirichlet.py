@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions import incomplete_gamma
+from reparam.distributions import incomplete_gamma, log_gamma
 from reparam.distributions.base import Law
 from reparam.distributions.inverse_cdf import require_positive
 from reparam.distributions.numerics import digamma_deficit, exp_in_range, log_gamma_excess, log_ratio
+from reparam.distributions.rejection import Draw
 from reparam.noise import NoiseSpec
 
 
@@ -55,9 +56,26 @@ class Dirichlet(Law):
 
     def log_path(self, noise: Mapping[str, Tensor]) -> Tensor:
         """The logarithms of the sample's entries, which do not underflow."""
-        u, alpha = noise["uniform"], self.concentration
-        r = incomplete_gamma.quantile(u.log(), torch.log1p(-u), alpha)
-        return (r + log_ratio(alpha, alpha.amax(-1, keepdim=True))).log_softmax(-1)
+        alpha = self.concentration
+        return (self._log_ratios(noise) + log_ratio(alpha, alpha.amax(-1, keepdim=True))).log_softmax(-1)
+
+    def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
+        """The base noise of `accept`, with all concentrations raised by `boost` there."""
+        return log_gamma.rejection_noise(self.shape, boost)
+
+    def accept(self, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw made of gamma variables by rejection (see `log_gamma.accept`)."""
+        return self._draw(log_gamma.accept(self.concentration, noise))
+
+    def standardize(self, noise: Mapping[str, Tensor]) -> Draw:
+        """The sample of the law's own path, made of standardised gamma variables (see `log_gamma.standardize`)."""
+        alpha = self.concentration
+        log_x = self._log_ratios(noise) + alpha.log()
+        return self._draw(log_gamma.standardize(alpha, log_x.detach()))
+
+    def _draw(self, part: log_gamma.Part) -> Draw:
+        z = exp_in_range(part.log_x.log_softmax(-1))
+        return Draw(z, self.sum_event(part.log_density), self.sum_event(part.failed) > 0)
 
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         return exp_in_range(self.log_path(noise))
@@ -88,6 +106,11 @@ class Dirichlet(Law):
         whole = (total_other - total) * digamma_deficit(total) + log_ratio(total, total_other)
         whole = whole + log_gamma_excess(total_other) - log_gamma_excess(total)
         return self.sum_event(entries - whole / self.shape[-1])
+
+    def _log_ratios(self, noise: Mapping[str, Tensor]) -> Tensor:
+        """Logarithms of gamma variables over their means."""
+        u = noise["uniform"]
+        return incomplete_gamma.quantile(u.log(), torch.log1p(-u), self.concentration)
 
     @property
     def _total(self) -> Tensor:

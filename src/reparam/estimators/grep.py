@@ -20,8 +20,9 @@ from reparam.noise import NoiseSpec
 class Grep(CorrectedPath):
     """∇ f(T(ε; φ)) + f ∇ log π(ε; φ), ε = T⁻¹(z; φ) the standardised sample (Ruiz et al. 2016).
 
-    For gamma variables ε = (log z − E[log z]) / sd[log z]: its first two moments do not depend on the shape, the others
-    weakly. The sample is that of the law's own path.
+    For gamma variables, those that a Dirichlet sample is made of included, ε = (log z − E[log z]) / sd[log z], for Beta
+    laws the same of the logit: its first two moments do not depend on the shapes, the others weakly. The sample is that
+    of the law's own path.
     """
 
     card = Card(
@@ -29,8 +30,9 @@ class Grep(CorrectedPath):
         what="Standardises the sample so that its law depends on the parameters only weakly, differentiates f through "
         "the inverse of that map, and adds the score of the standardised sample.",
         formula="∇ f(z) + f(z) ∇ log π(ε; φ),  z = T(ε; φ),  ε = T⁻¹(z) constant,  π its density;  "
-        "log z = E[log z] + ε sd[log z] for gamma variables",
-        when="For gamma variables drawn by any exact sampler. A constant added to f changes its variance.",
+        "log z = E[log z] + ε sd[log z] for gamma variables, logit z in its place for Beta",
+        when="For Gamma, Beta and Dirichlet laws drawn by any exact sampler. A constant added to f changes its "
+        "variance.",
         paper="Ruiz et al. 2016 (arXiv:1610.02287)",
         unbiased=True,
         needs_derivative=True,
