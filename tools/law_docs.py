@@ -118,6 +118,13 @@ SETTINGS = {
         lambda temperature, logits: d.LogitRelaxedBernoulli(temperature, logits=logits.reshape(1)),
         {"temperature": 0.7, "logits": 0.5},
     ),
+    "MixtureSameFamily": Setting(
+        lambda logit, loc, scale: d.MixtureSameFamily(
+            d.Categorical(logits=torch.stack([logit, 0 * logit])),
+            d.Normal(torch.stack([loc, loc - 3]), torch.stack([scale, 0 * scale + 1]), event_dims=0),
+        ),
+        {"logit": 0.3, "loc": 1.0, "scale": 0.6},
+    ),
     "MultivariateNormal": Setting(
         lambda loc, below, diagonal: d.MultivariateNormal(
             loc * vector(0.0, 1.0),

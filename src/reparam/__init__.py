@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reparam.distributions import Logistic as Logistic
     from reparam.distributions import LogitRelaxedBernoulli as LogitRelaxedBernoulli
     from reparam.distributions import LogNormal as LogNormal
+    from reparam.distributions import MixtureSameFamily as MixtureSameFamily
     from reparam.distributions import MultivariateNormal as MultivariateNormal
     from reparam.distributions import Normal as Normal
     from reparam.distributions import NormalizingFlow as NormalizingFlow
@@ -105,6 +106,7 @@ _HOMES = {
     "LogNormal": "distributions",
     "Logistic": "distributions",
     "LogitRelaxedBernoulli": "distributions",
+    "MixtureSameFamily": "distributions",
     "MultivariateNormal": "distributions",
     "Normal": "distributions",
     "NormalizingFlow": "distributions",

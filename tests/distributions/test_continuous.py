@@ -1,6 +1,6 @@
-"""Every continuous law with a CDF: scipy's law, exact derivatives, finite at the extremes, one gradient on every path.
+"""Every law along an inverse CDF: scipy's law, exact derivatives, finite at the extremes, one gradient on every path.
 
-A new law is tested by adding it to FAMILIES, which is checked to name every public law that has a CDF.
+A new law is tested by adding it to FAMILIES, which is checked to name every public law that has an inverse CDF.
 """
 
 from __future__ import annotations
@@ -245,9 +245,9 @@ def noise_of(law: Law, u: Tensor) -> dict[str, Tensor]:
     }
 
 
-def test_every_law_with_a_cdf_is_here() -> None:
+def test_every_law_with_an_inverse_cdf_is_here() -> None:
     kinds = [getattr(distributions, name) for name in distributions.__all__]
-    assert {kind.__name__ for kind in kinds if hasattr(kind, "cdf")} == set(FAMILIES)
+    assert {kind.__name__ for kind in kinds if hasattr(kind, "icdf")} == set(FAMILIES)
 
 
 @ALL

@@ -40,6 +40,7 @@ from reparam.distributions import (
     Logistic,
     LogitRelaxedBernoulli,
     LogNormal,
+    MixtureSameFamily,
     MultivariateNormal,
     Normal,
     NormalizingFlow,
@@ -300,6 +301,12 @@ LAWS["Dirichlet"] = Case(
     torch.distributions.Dirichlet(2 * SHAPE + 0.1),
     uniform=lambda z: torch.as_tensor(stats.beta.cdf(z, SHAPE, SHAPE.sum(-1, keepdim=True) - SHAPE)),
 )
+MIXED = MixtureSameFamily(
+    Categorical(logits=MILD), Normal(LOC[..., None] / 9, 0.1 + SHAPE[..., None].expand(2, 3, 2))
+)
+LAWS["MixtureSameFamily"] = Case(MIXED, MIXED.to_torch(), uniform=MIXED.transform)
+NUMBERS = MixtureSameFamily(Categorical(logits=MILD), Normal(LOC / 9, SHAPE, event_dims=0))
+LAWS["MixtureSameFamily, numbers"] = Case(NUMBERS, NUMBERS.to_torch(), uniform=NUMBERS.to_torch().cdf)
 LAWS["MultivariateNormal"] = Case(
     MultivariateNormal(LOC, scale_tril=TRIL),
     torch.distributions.MultivariateNormal(LOC, scale_tril=TRIL),
@@ -506,6 +513,31 @@ def test_the_mass_of_a_one_hot_vector_is_differentiable_in_all_its_entries() -> 
         (
             lambda: Uniform(torch.ones(2), torch.tensor([2.0, 1.0])),
             "Uniform's high must be above low, but holds 1",
+        ),
+        (
+            lambda: Gamma(torch.tensor([1.0, 0.0]), torch.ones(2)),
+            "Gamma's concentration must be positive and finite, but holds 0",
+        ),
+        (
+            lambda: Beta(torch.ones(1), torch.tensor([torch.inf])),
+            "Beta's concentration0 must be positive and finite",
+        ),
+        (lambda: Dirichlet(torch.tensor([1.0, -2.0])), "Dirichlet's concentration must be positive and"),
+        (
+            lambda: StudentT(torch.zeros(1), torch.zeros(1), torch.ones(1)),
+            "StudentT's df must be positive and",
+        ),
+        (
+            lambda: StudentT(torch.ones(1), torch.tensor([torch.nan]), torch.ones(1)),
+            "StudentT's loc must be finite, but holds nan",
+        ),
+        (
+            lambda: VonMises(torch.zeros(1), torch.zeros(1)),
+            "VonMises's concentration must be positive and finite, but holds 0",
+        ),
+        (
+            lambda: VonMises(torch.tensor([torch.inf]), torch.ones(1)),
+            "VonMises's loc must be finite",
         ),
         (lambda: Uniform(torch.tensor([-torch.inf]), torch.ones(1)), "Uniform's low must be finite"),
     ],

@@ -37,7 +37,8 @@ CONVERTIBLE = pytest.mark.parametrize("name", sorted(KINDS.keys() - WITHOUT))
 def inside(law: Law) -> Tensor:
     """A point of the law's support."""
     noise = {
-        role: torch.full(spec.shape, 0.3) + 0.2 * torch.arange(3.0) for role, spec in law.noise().items()
+        role: torch.full(spec.shape, 0.3) + (0.2 * torch.arange(3.0) if spec.shape else 0)
+        for role, spec in law.noise().items()
     }
     return law.path(noise)
 

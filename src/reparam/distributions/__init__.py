@@ -11,6 +11,7 @@ from reparam.distributions.flows import Flow, NormalizingFlow, PlanarFlow, Radia
 from reparam.distributions.gamma import Gamma
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, Logistic, LogNormal
+from reparam.distributions.mixture import MixtureSameFamily
 from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal, standard_normal
 from reparam.distributions.optimal_transport import OMTMultivariateNormal
@@ -50,6 +51,7 @@ __all__ = [
     "LogNormal",
     "Logistic",
     "LogitRelaxedBernoulli",
+    "MixtureSameFamily",
     "MultivariateNormal",
     "Normal",
     "NormalizingFlow",

@@ -21,6 +21,7 @@ from reparam.distributions.dirichlet import Dirichlet
 from reparam.distributions.gamma import Gamma
 from reparam.distributions.inverse_cdf import Exponential, Kumaraswamy, Uniform, Weibull
 from reparam.distributions.location_scale import Cauchy, Gumbel, Laplace, LogNormal
+from reparam.distributions.mixture import MixtureSameFamily
 from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal
 from reparam.distributions.relaxed import (
@@ -56,6 +57,11 @@ PAIRS = (
     Pair(Laplace, td.Laplace, ("loc", "scale")),
     Pair(LogNormal, td.LogNormal, ("loc", "scale")),
     Pair(LogitRelaxedBernoulli, TorchLogitRelaxedBernoulli, ("temperature", "logits")),
+    Pair(
+        MixtureSameFamily,
+        td.MixtureSameFamily,
+        ("mixture_distribution", "component_distribution"),
+    ),
     Pair(MultivariateNormal, td.MultivariateNormal, ("loc", "scale_tril")),
     Pair(Normal, td.Normal, ("loc", "scale")),
     Pair(OneHotCategorical, td.OneHotCategorical, ("logits",)),
@@ -75,7 +81,10 @@ def to_torch(law: Law) -> td.Distribution:
     """
     for kind, torch_kind, parameters in PAIRS:
         if type(law) is kind:
-            distribution = torch_kind(**{name: getattr(law, name) for name in parameters})
+            given = {name: getattr(law, name) for name in parameters}
+            distribution = torch_kind(
+                **{name: to_torch(p) if isinstance(p, Law) else p for name, p in given.items()}
+            )
             extra = law.event_dims - len(distribution.event_shape)
             return td.Independent(distribution, extra) if extra else distribution
     raise ReparamError(f"torch.distributions has no {type(law).__name__}; it has {_names()}")
@@ -91,7 +100,9 @@ def from_torch(distribution: td.Distribution) -> Law:
         base = base.base_dist
     for kind, torch_kind, parameters in PAIRS:
         if type(base) is torch_kind:
-            return kind(**{name: getattr(base, name) for name in parameters}, event_dims=event_dims)
+            given = {name: getattr(base, name) for name in parameters}
+            parts = {n: from_torch(p) if isinstance(p, td.Distribution) else p for n, p in given.items()}
+            return kind(**parts, event_dims=event_dims)
     raise ReparamError(f"there is no law for torch's {type(base).__name__}; there is one for {_names()}")
 
 
