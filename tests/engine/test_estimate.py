@@ -13,6 +13,7 @@ import reparam
 from reparam import (
     Bernoulli,
     Categorical,
+    Exponential,
     Normal,
     Pathwise,
     Rebar,
@@ -121,9 +122,10 @@ def test_without_checks_it_is_a_pure_function() -> None:
 
 
 def test_it_may_be_asked_for_without_grad_mode() -> None:
-    with torch.no_grad():
-        inside = estimate(gaussian, PARAMS, "pathwise", 1).gradient["logits"]
-    assert torch.equal(inside, estimate(gaussian, PARAMS, "pathwise", 1).gradient["logits"])
+    outside = estimate(gaussian, PARAMS, "pathwise", 1).gradient["logits"]
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert torch.equal(estimate(gaussian, PARAMS, "pathwise", 1).gradient["logits"], outside)
 
 
 def program_of(value: Callable[[torch.Tensor], Any], law: Any = None) -> Any:
@@ -149,6 +151,21 @@ def give(*arguments: Any, **options: Any) -> Callable[[], Any]:
     return lambda: estimate(*arguments, **options)
 
 
+BIT, NET, X = Bernoulli(logits=torch.zeros(2)), torch.nn.Linear(2, 2), torch.ones(3, 2)
+
+
+def site(*arguments: Any) -> Callable[[], Any]:
+    return give(lambda params, sample: sample(*arguments).sum(-1), PARAMS, "score_function", 1)
+
+
+def observing(x: Any) -> Callable[[], Any]:
+    def program(params, sample):
+        sample("x", Exponential(torch.ones(3, 2)), observed=x)
+        return bits(params, sample)
+
+    return give(program, PARAMS, "score_function", 1)
+
+
 NAN = {"logits": torch.tensor([[0.3, -0.2], [float("nan"), 0.4]])}
 BAD = {
     "the plate": (
@@ -162,7 +179,57 @@ BAD = {
     ),
     "no law": (
         give(program_of(lambda z: z, lambda p: torch.distributions.Normal(p, 1.0)), PARAMS, "pathwise", 1),
-        "Normal is no law of reparam",
+        "sample site 'z': Normal of torch.distributions is no law of reparam: give reparam.from_torch(law)",
+    ),
+    "a number as law": (site("z", 0.5), "sample site 'z': float is no law of reparam: give one"),
+    "a law's class": (
+        site("z", Bernoulli),
+        "sample site 'z': Bernoulli is a class: give a law, Bernoulli(…)",
+    ),
+    "swapped": (site(BIT, "z"), "sample(name, law) was given Bernoulli, str: the name comes first"),
+    "no name": (site(BIT), "sample(name, law) was given Bernoulli, NoneType: the name comes first"),
+    "an empty name": (site("", BIT), "the name must be a non-empty string, got ''"),
+    "a number as site": (site(3, BIT), "the name must be a non-empty string, got 3"),
+    "no program": (
+        give(None, PARAMS, "pathwise", 1),
+        "must be a function program(params, sample), got NoneType",
+    ),
+    "a program of one argument": (
+        give(lambda params: params, PARAMS, "pathwise", 1),
+        "the program must take (params, sample), but <lambda>(params) does not: too many positional arguments",
+    ),
+    "a shared site": (
+        give(lambda p, sample: sample("z", BIT).sum(-1) + p["logits"].sum(-1), PARAMS, "score_function", 1),
+        "sample site 'z': the law's plate is () but the program's value has shape (3,); return one value per datum, "
+        "or give the law event_dims, the number of trailing axes that form one event; if the site is shared by the "
+        "plate, say so by event_dims=1",
+    ),
+    "a list observed": (
+        observing([1.0, 0.0]),
+        "sample site 'x': observed must be a tensor of the shape of the ",
+    ),
+    "observed of another shape": (
+        observing(torch.ones(3)),
+        "sample site 'x': observed must be a tensor of the shape of the Exponential law's sample, (3, 2), got one of "
+        "shape (3,)",
+    ),
+    "observed out of support": (
+        observing(-torch.ones(3, 2)),
+        "sample site 'x': what is observed is outside the support of its Exponential law (log_prob is not finite)",
+    ),
+    "observed nan": (
+        observing(torch.full((3, 2), float("nan"))),
+        "'x': what is observed is outside the support",
+    ),
+    "a module with parameters of its own": (
+        give(
+            program_of(lambda z: z.sum(-1), lambda p: Bernoulli(logits=NET(X))), PARAMS, "score_function", 1
+        ),
+        "neither the program's value nor a law in it depends on params (logits), so every gradient is zero",
+    ),
+    "a program of constants": (
+        give(lambda p, sample: sample("z", BIT).sum(-1), PARAMS, "score_function", 1),
+        "call torch.func.functional_call(net, params, x), not net(x)",
     ),
     "nan logits": (
         give(bits, NAN, "score_function", 1),
@@ -367,3 +434,13 @@ def test_the_named_plate_entry_and_samples_are_those_of_the_draw() -> None:
 def test_every_public_name_is_there() -> None:
     for name in ("estimate", "draw_noise", "init_estimator"):
         assert callable(getattr(reparam, name))
+
+
+def test_a_program_may_depend_on_params_by_its_value_alone_or_by_a_law_alone() -> None:
+    assert (
+        estimate(
+            lambda p, sample: sample("z", BIT).sum(-1) * p["w"], {"w": torch.ones(())}, "exact", 1
+        ).gradient["w"]
+        == 1
+    )
+    assert estimate(bits, PARAMS, "score_function", 1).gradient["logits"].any()

@@ -12,7 +12,7 @@ from torch import Tensor
 from reparam.errors import NumericalError, ReparamError
 from reparam.estimators.base import Coefficient, Estimator, Terms, name_of
 from reparam.noise import Noise
-from reparam.program import Choose, Params, Program, Site, Trace, describe, reaches_value, run
+from reparam.program import Choose, Params, Program, Site, Trace, depends_on, middle_run, reaches_value, run
 
 Gradient = dict[str, Tensor]
 
@@ -34,11 +34,13 @@ class Runner:
 def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str, Site]:
     """The program's latent sites, after a look at whether the estimator can do anything with them.
 
-    Raises ReparamError, in one line, for parameters out of their law's support, a law that the estimator
-    cannot handle, and, under an estimator that needs ∂f, a program without a differentiable path from any site
-    to its value. Reads values: for once, before the first estimate.
+    Raises ReparamError, in one line, for a program that is no function of (params, sample) or does not depend on
+    `params`, parameters out of their law's support, observations of density 0 or none, a law that the estimator cannot
+    handle, and, under an estimator that needs ∂f, a program without a differentiable path from any site to its value.
+    Reads values: for once, before the first estimate.
     """
-    sites = describe(program, params)
+    trace = middle_run(program, params)
+    sites = trace.latent
     if not sites:
         raise ReparamError("the program has no sample site: call sample(name, law) for what is random")
     for name, site in sites.items():
@@ -46,6 +48,18 @@ def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str,
             site.law.validate()
         except ReparamError as error:
             raise NumericalError(f"sample site {name!r}: {error}") from None
+    for name, site in trace.sites.items():
+        if site.observed and not bool(site.law.log_prob(site.z).isfinite().all()):
+            raise NumericalError(
+                f"sample site {name!r}: what is observed is outside the support of its {type(site.law).__name__} law "
+                "(log_prob is not finite)"
+            )
+    if not depends_on(program, params):
+        raise ReparamError(
+            f"neither the program's value nor a law in it depends on params ({', '.join(params)}), so every gradient "
+            "is zero: compute with the params that the program is given; of a module call "
+            "torch.func.functional_call(net, params, x), not net(x)"
+        )
     estimator.check(sites)
     for member, names in estimator.differentiates(sites):
         if not reaches_value(program, params, names):
