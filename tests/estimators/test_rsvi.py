@@ -13,6 +13,7 @@ from reparam import (
     HypersphericalUniform,
     Normal,
     Rsvi,
+    VonMises,
     VonMisesFisher,
     estimate,
     gradient_moments,
@@ -149,6 +150,25 @@ def test_von_mises_fisher_gradients_are_the_closed_form(m: int) -> None:
     if m == 3:
         agree(gradient_moments(program, params, "pathwise", draws=4000, compiled=False), truth)
     agree(gradient_moments(program, params, "score_function", draws=4000, compiled=False), truth)
+
+
+def test_von_mises_gradients_are_the_closed_form() -> None:
+    """E[cos z + 2 sin z] = A(κ) (cos loc + 2 sin loc)."""
+    params = {
+        "loc": torch.tensor([0.3, 2.0, -1.0], dtype=torch.float64),
+        "kappa": torch.tensor([0.1, 5.0, 300.0], dtype=torch.float64),
+    }
+
+    def program(params, sample):
+        z = sample("z", VonMises(params["loc"], params["kappa"]))
+        return (z.cos() + 2 * z.sin()).sum(-1)
+
+    def exact(params):
+        mean = log_bessel(0, params["kappa"])[1]
+        return (mean * (params["loc"].cos() + 2 * params["loc"].sin())).sum()
+
+    truth = torch.func.grad(exact)(params)
+    agree(gradient_moments(program, params, Rsvi(), draws=10_000, compiled=False), truth)
 
 
 def test_outside_three_dimensions_there_is_no_pathwise_gradient() -> None:

@@ -64,3 +64,9 @@ def log_bessel(order: float, x: Tensor) -> tuple[Tensor, Tensor]:
         log_value = log_value + torch.log1p(square * ratio / double)
         ratio = 1 / (double + square * ratio)
     return log_value.to(given), (x * ratio).to(given)
+
+
+def slack(concentration: Tensor, dimension: int) -> Tensor:
+    """κ − log E[e^{κ t}], t a coordinate of a uniform point on the sphere in m dimensions, in double precision."""
+    kappa = concentration.double()
+    return (kappa - log_bessel(dimension / 2 - 1, kappa)[0]).to(concentration.dtype)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from reparam.distributions.bessel import slack
 from reparam.distributions.rejection import first_accepted, pick
 from reparam.noise import NoiseSpec
 
@@ -21,32 +22,35 @@ class Cosine(NamedTuple):
 
     gap: Tensor
     """1 − w, w the cosine."""
+    odds: Tensor
+    """(1 − w) / (1 + w), without rounding where w is nearly −1."""
     log_density: Tensor
     failed: Tensor
 
 
-def cosine_noise(shape: tuple[int, ...]) -> dict[str, NoiseSpec]:
+def cosine_noise(shape: tuple[int, ...], dimension: int) -> dict[str, NoiseSpec]:
     """The base noise of one draw for vectors of this shape."""
-    spec = NoiseSpec("uniform", (*shape, PROPOSALS))
-    return {"radius": spec, "angle": spec, "accept": spec}
+    roles = ("radius", "angle", "accept") if dimension > 2 else ("angle", "accept")
+    return {role: NoiseSpec("uniform", (*shape, PROPOSALS)) for role in roles}
 
 
-def accept_cosine(
-    concentration: Tensor, dimension: int, slack: Tensor, noise: Mapping[str, Tensor]
-) -> Cosine:
+def accept_cosine(concentration: Tensor, dimension: int, noise: Mapping[str, Tensor]) -> Cosine:
     """A draw of w with the density ∝ e^{κ w} (1 − w²)^{(m−3)/2}: von Mises–Fisher in m = `dimension` dimensions.
 
     Ulrich 1984, with Wood's correction (1994); in two dimensions it is the sampler of Best & Fisher (1979). Proposals
     are 1 − w = 2 b e / (1 − e + b e) with e of the law Beta((m−1)/2, (m−1)/2), made of a coordinate of a uniform
     point on the sphere; b = (√(4κ² + (m−1)²) − 2κ) / (m−1) is the envelope with the highest acceptance, for every κ.
-    `slack` is κ − log E[e^{κ t}] with t such a coordinate (see `log_bessel`).
     """
     e, f, index, failed = _propose(concentration.detach(), dimension, noise)
     e, f, b = pick(e, index), pick(f, index), _envelope(concentration, dimension)
     scale = f + b * e
     gap = 2 * b * e / scale
-    log_density = slack - concentration * gap - (dimension - 1) * (scale.log() - 0.5 * b.log())
-    return Cosine(gap, log_density, failed)
+    log_density = (
+        slack(concentration, dimension)
+        - concentration * gap
+        - (dimension - 1) * (scale.log() - 0.5 * b.log())
+    )
+    return Cosine(gap, b * e / f, log_density, failed)
 
 
 def _envelope(concentration: Tensor, dimension: int) -> Tensor:
@@ -60,7 +64,7 @@ def _propose(
     """(e and 1 − e of every proposal, index of the first accepted, whether none was)."""
     # Two coordinates of a uniform point have the squared radius 1 − u^(2/(m−2)), which is 1 in two dimensions; e is
     # (1 − radius cos angle) / 2. Neither e nor 1 − e is rounded to 0.
-    rest = noise["radius"] ** (2 / (dimension - 2)) if dimension > 2 else torch.zeros_like(noise["radius"])
+    rest = noise["radius"] ** (2 / (dimension - 2)) if dimension > 2 else torch.zeros_like(noise["angle"])
     radius = (1 - rest).sqrt()
     edge, half_angle = rest / (2 * (1 + radius)), math.pi * noise["angle"]
     e, f = edge + radius * half_angle.sin().square(), edge + radius * half_angle.cos().square()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 from reparam.distributions import incomplete_bessel
 from reparam.distributions.base import require
 from reparam.distributions.inverse_cdf import InverseCDF, require_positive
+from reparam.distributions.rejection import Draw
+from reparam.distributions.ulrich import accept_cosine, cosine_noise
+from reparam.noise import NoiseSpec
 
 
 class VonMises(InverseCDF):
@@ -40,6 +44,18 @@ class VonMises(InverseCDF):
     def variance(self) -> Tensor:
         """The circular variance 1 − E[cos(z − loc)], in the law's shape."""
         return incomplete_bessel.normaliser(self.concentration)[1].expand(self.shape)
+
+    def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
+        """The base noise of `accept`; there is no shape to be boosted."""
+        return {**cosine_noise(self.shape, 2), "side": NoiseSpec("uniform", self.shape)}
+
+    def accept(self, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw by rejection (Best & Fisher 1979)."""
+        kappa = self.concentration.expand(self.shape)
+        cosine = accept_cosine(kappa, 2, noise)
+        t = 2 * torch.atan(cosine.odds.sqrt())
+        z = self.loc + torch.where(noise["side"] < 0.5, -t, t)
+        return Draw(z, self.sum_event(cosine.log_density), self.sum_event(cosine.failed) > 0)
 
     def icdf(self, u: Tensor) -> Tensor:
         u, kappa = torch.broadcast_tensors(u, self.concentration.expand(self.shape))

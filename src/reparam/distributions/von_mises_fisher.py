@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions.bessel import log_bessel
+from reparam.distributions.bessel import log_bessel, slack
 from reparam.distributions.rejection import Draw
 from reparam.distributions.sphere import HypersphericalUniform, Symmetric, log_area
 from reparam.distributions.ulrich import accept_cosine, cosine_noise
@@ -36,10 +36,6 @@ class VonMisesFisher(Symmetric):
         """(log E[e^{κ t}] for t a coordinate of a uniform point, its derivative A_m(κ)), in double precision."""
         return log_bessel(self.dimension / 2 - 1, self.concentration.double())
 
-    def _slack(self) -> Tensor:
-        """κ − log E[e^{κ t}]: the difference first, then the dtype."""
-        return (self.concentration.double() - self._normaliser()[0]).to(self.concentration.dtype)
-
     @property
     def _cosine_moments(self) -> tuple[Tensor, Tensor]:
         """A = I_{m/2}(κ) / I_{m/2−1}(κ), and 1 − (m − 1) A / κ."""
@@ -64,18 +60,21 @@ class VonMisesFisher(Symmetric):
 
     def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
         """The base noise of `accept`; there is no shape to be boosted."""
-        return {**cosine_noise(self.vectors), "normal": NoiseSpec("normal", self.shape)}
+        return {**cosine_noise(self.vectors, self.dimension), "normal": NoiseSpec("normal", self.shape)}
 
     def accept(self, noise: Mapping[str, Tensor]) -> Draw:
         """A draw by rejection, in any dimension."""
         concentration = self.concentration.expand(self.vectors)
-        gap, log_density, failed = accept_cosine(concentration, self.dimension, self._slack(), noise)
-        return Draw(
-            self._place(gap, noise["normal"]), self._sum_vectors(log_density), self._sum_vectors(failed) > 0
-        )
+        cosine = accept_cosine(concentration, self.dimension, noise)
+        z = self._place(cosine.gap, noise["normal"])
+        return Draw(z, self._sum_vectors(cosine.log_density), self._sum_vectors(cosine.failed) > 0)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        entries = self._slack() - self.concentration * self._gap(z) - log_area(self.dimension)
+        entries = (
+            slack(self.concentration, self.dimension)
+            - self.concentration * self._gap(z)
+            - log_area(self.dimension)
+        )
         return self._sum_vectors(entries)
 
     def entropy(self) -> Tensor:

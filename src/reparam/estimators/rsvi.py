@@ -36,9 +36,9 @@ class Rsvi(CorrectedPath):
         "accepted noise, whose law depends on the parameters.",
         formula="∇ f(z) + f(z) ∇ log[q(z)/r(z)],  z = h(ε; φ),  ε the accepted noise, constant,  r the density of the "
         "proposals",
-        when="For von Mises–Fisher laws outside three dimensions, and for laws made of gamma variables where implicit "
-        "derivatives are not wanted. A constant added to f changes its variance. Without the boost shapes near 1 have "
-        "a large variance.",
+        when="For von Mises–Fisher laws outside three dimensions, and for von Mises laws and laws made of gamma "
+        "variables where implicit derivatives are not wanted. A constant added to f changes its variance. Without the "
+        "boost shapes near 1 have a large variance.",
         paper="Naesseth et al. 2017 (arXiv:1610.05683); Davidson et al. 2018 (arXiv:1804.00891), von Mises–Fisher",
         unbiased=True,
         needs_derivative=True,
