@@ -19,11 +19,11 @@ What each estimator of ∇ E<sub>z∼q</sub>[f(z)] does, promises and costs. `re
 terminal. Each has a card in its source; the contract tests hold it to every line of it, and this page is written from
 the cards (`make docs`).
 
-*unbiased*: its mean is the exact gradient, whatever the options. *∂f*: it needs the derivative of f with respect to a
-sample. *f*: evaluations of f per estimate, for one site and for two, at the defaults and with three entries per site.
-*trains*: parameters of its own. The formulas are estimates for the parameters of q, with one site: z is a sample, f the
-value of the program, ∂f its derivative in z, θ logits, τ a temperature, K samples. Parameters that f itself depends on
-have ∇ f at the samples on top of them.
+*unbiased*: its mean is the exact gradient of E[f], or of another objective where one is named, whatever the options.
+*∂f*: it needs the derivative of f with respect to a sample. *f*: evaluations of f per estimate, for one site and for
+two, at the defaults and with three entries per site. *trains*: parameters of its own. The formulas are estimates for
+the parameters of q, with one site: z is a sample, f the value of the program, ∂f its derivative in z, θ logits, τ a
+temperature, K samples. Parameters that f itself depends on have ∇ f at the samples on top of them.
 """
 
 
@@ -39,7 +39,7 @@ def _overview(entries: list[Summary]) -> Iterator[str]:
     for entry in entries:
         cells = (
             f"[{entry.name}](#{entry.name})",
-            "yes" if entry.card.unbiased else "no",
+            entry.unbiased_in_short,
             "yes" if entry.card.needs_derivative else "no",
             ", ".join("–" if n is None else str(n) for n in entry.evaluations),
             ", ".join(sorted(entry.card.tunables)) or "–",

@@ -65,6 +65,12 @@ def test_a_law_is_told_in_full_within_80_columns(capsys: pytest.CaptureFixture[s
         assert (estimator in words.partition(" Estimators ")[2].split(", ")) == handles
 
 
+def test_letters_may_be_of_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, "explain", "REBAR") == shown(capsys, "explain", "rebar")
+    assert main(["explain", "REBRA"]) == 2
+    assert "did you mean 'rebar'?" in capsys.readouterr().err
+
+
 def test_a_law_s_counterpart_in_torch_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Gamma: to_torch() and from_torch() convert" in shown(capsys, "explain", "Gamma")
     assert "has none of this name" in shown(capsys, "explain", "logistic")
@@ -88,7 +94,8 @@ def test_the_list_has_a_row_for_every_estimator_and_law(capsys: pytest.CaptureFi
     for name in estimators.names():
         card = estimators.get(name).card
         assert rows[name][:2] == [
-            {True: "yes", False: "no"}[f] for f in (card.unbiased, card.needs_derivative)
+            ("yes" if card.objective == "expectation" else card.objective) if card.unbiased else "no",
+            "yes" if card.needs_derivative else "no",
         ]
     assert {"wake_sleep", "mcem"} <= set(rows)
     laws = {

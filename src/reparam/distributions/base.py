@@ -40,6 +40,9 @@ class Law(ABC):
         if not 0 <= self.event_dims <= len(self.shape):
             raise ReparamError(f"event_dims={event_dims} does not fit parameters of shape {self.shape}")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(plate={self.plate}, event={self.event})"
+
     @property
     def given_event_dims(self) -> int | None:
         """`event_dims` as it was given: what makes another law of the same plate."""

@@ -60,7 +60,7 @@ class MeasureValued(Estimator):
         formula="[f(μ + σ r) − f(μ − σ r)] / (σ √(2π)) ∇ μ + [f(μ + σ m) − f(μ + σ n)] / σ ∇ σ,  r Weibull, "
         "m double-sided Maxwell, n normal;  summed over dimensions, the others staying at their sample",
         when="For few Normal dimensions and an f that cannot be differentiated or changes fast. It costs three "
-        "runs of f per dimension.",
+        "runs of f per dimension, and one more.",
         paper="Mohamed et al. 2020 (arXiv:1906.10652)",
         unbiased=True,
         needs_derivative=False,

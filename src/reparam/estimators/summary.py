@@ -74,6 +74,13 @@ class Summary:
     options: tuple[Option, ...]
 
     @property
+    def unbiased_in_short(self) -> str:
+        """For a table: no, yes, or the objective of which its mean is the gradient where that is not E[f]."""
+        if not self.card.unbiased:
+            return "no"
+        return "yes" if self.card.objective == "expectation" else self.card.objective
+
+    @property
     def laws_in_short(self) -> str:
         """For a table: any, the laws where they are few, and else what they have in common."""
         if self.any_law:

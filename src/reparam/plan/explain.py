@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from reparam.errors import ReparamError
 from reparam.plan import sources
+from reparam.plan.terminal import write
 from reparam.registry import nearest
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ WIDTH = 80
 
 
 def show(name: str | None) -> None:
-    """Print the card of the estimator, or what there is to say of the law, `name` (a law in letters of any case); or,
-    without a name, what there is to explain.
+    """Print the card of the estimator, or what there is to say of the law, `name` (in letters of any case); or, without
+    a name, what there is to explain.
 
     Raises ReparamError with the nearest name when there is none like it.
     """
@@ -36,16 +36,16 @@ def show(name: str | None) -> None:
 
     learners = sources.learners()
     if name is None:
-        _print(_index([(entry.name, entry.card.title) for entry in summaries()], learners, list(laws())))
-    elif name in estimators.names():
-        _print(_card(summarise(name)))
+        _show(_index([(entry.name, entry.card.title) for entry in summaries()], learners, list(laws())))
+    elif name.lower() in estimators.names():
+        _show(_card(summarise(name.lower())))
     elif name in learners:
-        _print(f"{name}: {learners[name]}\nA learner: it is no gradient of one expectation and has no card.")
+        _show(f"{name}: {learners[name]}\nA learner: it is no gradient of one expectation and has no card.")
     elif name.lower() in (law.lower() for law in laws()):
-        _print(_law(summarise_law(name)))
+        _show(_law(summarise_law(name)))
     else:
         known = [*estimators.names(), *learners, *laws()]
-        raise ReparamError(f"nothing to explain under {name!r}{nearest(name, known)}")
+        raise ReparamError(f"nothing to explain under {name!r}{nearest(name.lower(), known)}")
 
 
 def _index(estimators: list[tuple[str, str]], learners: dict[str, str], laws: list[str]) -> RenderableType:
@@ -100,12 +100,5 @@ def _columns(rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def _print(what: RenderableType) -> None:
-    if sys.stdout.isatty():
-        console = Console(markup=False, highlight=False)
-        console.print(what, width=min(WIDTH, console.width))
-        return
-    console = Console(markup=False, highlight=False, width=WIDTH)
-    with console.capture() as text:
-        console.print(what)
-    print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")
+def _show(what: RenderableType) -> None:
+    write(what, WIDTH, WIDTH)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from reparam.data import sources as data_sources
 from reparam.plan import experiments, sources, state
 from reparam.plan.cells import SCALES
 from reparam.plan.plan import Plan
+from reparam.plan.terminal import write
 
 if TYPE_CHECKING:
     from reparam.measure.contract import Finding
@@ -144,7 +144,7 @@ def _estimators() -> Group:
         card, evaluations = entry.card, entry.evaluations[0]
         table.add_row(
             entry.name,
-            "yes" if card.unbiased else "no",
+            entry.unbiased_in_short,
             "yes" if card.needs_derivative else "no",
             "·" if evaluations is None else str(evaluations),
             ", ".join(sorted(card.tunables)) or "·",
@@ -152,8 +152,8 @@ def _estimators() -> Group:
             entry.reference,
         )
     key = (
-        "∂f: needs the derivative of f. f: evaluations of f per estimate, at the defaults, for one site of three "
-        "entries. trains: parameters of its own."
+        "unbiased: for E[f], or for the objective named. ∂f: needs the derivative of f. f: evaluations of f per "
+        "estimate, at the defaults, for one site of three entries. trains: parameters of its own."
     )
     learners = _table("learners (no gradient of one expectation)", "name", "what")
     for name, line in sorted(sources.learners().items()):
@@ -184,8 +184,8 @@ def _data() -> Table:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for i, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=not i)  # names are for copying
     return table
 
 
@@ -194,5 +194,5 @@ def _count(number: int) -> str:
 
 
 def _print(table: RenderableType) -> None:
-    """Print a table; where there is no terminal, lines are as long as they need to be."""
-    Console(markup=False, width=None if sys.stdout.isatty() else 240).print(table, highlight=False)
+    """Where there is no terminal, lines are as long as they need to be."""
+    write(table, None, 240)

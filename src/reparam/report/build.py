@@ -13,6 +13,7 @@ from reparam.measure.contract import moments
 from reparam.report import words
 from reparam.report.coverage import coverage_rows, totals, troubled
 from reparam.report.gallery import gallery
+from reparam.report.markdown import with_code
 from reparam.report.oracles import oracles
 from reparam.report.paper import read_paper
 from reparam.report.provenance import cells, newest_result, versions
@@ -76,6 +77,7 @@ def render(**context: Any) -> str:
     environment.filters.update(
         {name: getattr(words, name) for name in ("number", "count", "percent", "interval", "chip")}
     )
+    environment.filters["with_code"] = with_code
     environment.tests["known"] = is_known
     environment.globals.update(words=words, raw=Markup)
     return environment.get_template("page.html").render(**context)

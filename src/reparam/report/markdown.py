@@ -1,4 +1,4 @@
-"""A paper's README as part of the page."""
+"""Markdown as part of the page: a paper's README, and code in a sentence."""
 
 import re
 
@@ -35,3 +35,8 @@ def to_html(text: str) -> Markup:
     html = parser.renderer.render(tokens, parser.options, {})
     html = html.replace("<table>", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>')
     return Markup(html.replace("</table>", "</table></div>"))
+
+
+def with_code(text: str) -> Markup:
+    """A sentence whose `backticks` become code; the rest is shown as it is."""
+    return Markup(MarkdownIt("zero").enable("backticks").renderInline(text))
