@@ -93,7 +93,7 @@ def test_memory_is_handed_on() -> None:
     for step in range(100):
         found = estimate(bits, PARAMS, estimator, step, memory=memory)
         memory = found.memory
-    average = memory["average"]["z"] / memory["weight"]
+    average = memory["total"]["z"] / memory["weight"]
     assert abs(average - 0.6) < 0.3
     without = estimate(bits, PARAMS, estimator, 5, memory=init_estimator(bits, PARAMS, estimator)[1])
     assert not torch.equal(
@@ -351,7 +351,7 @@ BAD = {
     ),
     "memory of another estimator": (
         give(bits, PARAMS, ScoreFunction(baseline="moving_average"), 1, memory={"mean": torch.zeros(())}),
-        "memory of another estimator or program: memory['average']['z'] is missing, memory['weight'] is missing, "
+        "memory of another estimator or program: memory['total']['z'] is missing, memory['weight'] is missing, "
         "memory['mean'] is unknown; init_estimator(",
     ),
     "memory of no estimator": (

@@ -169,7 +169,7 @@ def pathwise(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
 @mean_over_draws
 def score_function(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
     z = still(sample(p, draw))
-    b = at.memory["average"]["z"] / at.memory["weight"] if at.memory else 0.0
+    b = at.memory["total"]["z"] / at.memory["weight"] if at.memory else 0.0
     return still(f(p, z) - b) * log_q(p, z) + f(p, z)
 
 

@@ -239,7 +239,7 @@ FORMULAS: dict[str, list[Formula]] = {
 MEMORY = {
     "annealed_straight_through": {"estimates": torch.tensor(25)},
     "nvil": {"mean": {"z": 0.8}, "variance": {"z": 6.0}, "weight": 0.7},
-    "score_function": {"average": {"z": 0.5}, "weight": 0.4},
+    "score_function": {"total": {"z": 0.5}, "weight": 0.4},
 }
 CASES = [
     (name, i, key) for name, all_ in FORMULAS.items() for i, one in enumerate(all_) for key in one.problems

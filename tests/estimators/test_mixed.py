@@ -126,8 +126,30 @@ def test_an_inner_moving_average_learns_at_a_sample_of_the_outer_sites() -> None
     tunables, memory = estimator.start(PARAMS, sites, generator("mixed", "init"))
     found = estimate_gradient(estimator, program, PARAMS, noise, tunables, memory)
     assert found.evaluations == estimator.card.evaluations(estimator, sites) == 2
-    average = found.memory["low"]["average"]["low"]
-    torch.testing.assert_close(average, found.value.mean())
+    torch.testing.assert_close(found.memory["low"]["total"]["low"], found.value.mean())
+
+
+def test_a_neighbour_s_variance_objective_leaves_a_baseline_alone() -> None:
+    """NVIL's baseline regresses on the signal; REBAR beside it descends on the norm of the whole estimate."""
+    first, second = torch.tensor([[1.0, -0.5], [0.2, 2.0]]), {"name": "nvil"}
+
+    def in_context(params, sample):
+        top = sample("top", Bernoulli(logits=params["logits"]), context=first)
+        low = sample("low", Bernoulli(logits=params["logits"] + top))
+        return (top + low).sum(-1).square()
+
+    params, slopes = {"logits": PARAMS["logits"]}, []
+    for tuned in ("none", "site"):
+        estimator = Mixed(sites={"top": second, "low": {"name": "rebar", "tuned": tuned}})
+        sites = prepare(estimator, in_context, params)
+        block = draw_block(estimator.noise(sites), ("variance objective",), 1)
+        noise = {s: {r: n[0] for r, n in x.items()} for s, x in block.items()}
+        tunables, memory = estimator.start(params, sites, generator("mixed", "init"))
+        found = estimate_gradient(estimator, in_context, params, noise, tunables, memory).tunable_gradient
+        slopes.append({name: slope for name, slope in found.items() if name.startswith("baseline")})
+    assert slopes[0] and any(slope.any() for slope in slopes[0].values())
+    for name, slope in slopes[0].items():
+        torch.testing.assert_close(slopes[1][name], slope)
 
 
 @pytest.mark.parametrize(

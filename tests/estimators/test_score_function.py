@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
@@ -15,7 +16,7 @@ from reparam import estimators
 from reparam.distributions import Bernoulli, Normal
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
-from reparam.estimators.score_function import ScoreFunction
+from reparam.estimators.score_function import ScoreFunction, _slope
 from reparam.noise import draw_block, generator
 from reparam.program import Params, describe
 
@@ -184,6 +185,16 @@ def test_the_moving_average_is_of_earlier_signals_only() -> None:
         torch.testing.assert_close(found.gradient["weights"], without.gradient["weights"])
         earlier.append(found.value.mean())
         memory = found.memory
+
+
+def test_a_slope_is_that_of_least_squares() -> None:
+    """Of points on a line, its own, wherever they lie; of a column that does not vary, 0."""
+    x = torch.tensor([[1.0, 2.0], [3.0, 2.0], [8.0, 2.0]], dtype=torch.float64)
+    y = 5 - 3 * x
+    torch.testing.assert_close(_slope(y, x), torch.tensor([-3.0, 0.0], dtype=torch.float64))
+    noisy = torch.tensor([2.0, 7.0, 1.0], dtype=torch.float64)
+    expected = np.polyfit(x[:, 0].numpy(), noisy.numpy(), 1)[0]
+    torch.testing.assert_close(_slope(noisy, x[:, 0]).item(), expected)
 
 
 def test_leave_one_out_subtracts_the_mean_of_the_others() -> None:

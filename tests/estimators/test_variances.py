@@ -121,5 +121,5 @@ def _where(case: Case) -> tuple:
 def _average(case: Case) -> float:
     """The baseline that the held memory makes: one number, as every site has the same signal."""
     memory = case.state.memory
-    (baseline,) = {round(float(average / memory["weight"]), 6) for average in memory["average"].values()}
+    (baseline,) = {round(float(average / memory["weight"]), 6) for average in memory["total"].values()}
     return baseline

@@ -144,7 +144,7 @@ def test_the_cell_s_own_estimator_is_measured_as_trained() -> None:
     """With the training's average for a baseline; a stranger with one that has settled on its own."""
     own = ScoreFunction(baseline="moving_average")
     options = {"own": {"name": "score_function", "baseline": "moving_average"}}
-    absurd = {"average": {"z": torch.tensor(500.0)}, "weight": torch.tensor(1.0)}
+    absurd = {"total": {"z": torch.tensor(500.0)}, "weight": torch.tensor(1.0)}
     as_trained = measured(context(estimator=own, memory=absurd), estimators=options, draws=500).metrics
     as_stranger = measured(context(memory=absurd), estimators=options, draws=500).metrics
     assert as_trained["variance/own/encoder"] > 100 * as_stranger["variance/own/encoder"]
@@ -174,7 +174,9 @@ def test_what_is_not_finite_is_not_a_number_and_stops_nobody() -> None:
 
 def test_too_many_states_ask_for_a_reference() -> None:
     def program(x: torch.Tensor) -> Any:
-        return lambda params, sample: sample("z", Bernoulli(logits=torch.zeros(len(x), 40))).sum(-1)
+        return lambda params, sample: sample(
+            "z", Bernoulli(logits=params["encoder.bias"].sum().expand(len(x), 40))
+        ).sum(-1)
 
     with pytest.raises(ReparamError, match=r"enumerate 2\^40 states; give a reference"):
         measured(context(program), estimators={"score_function": {}}, draws=100)

@@ -88,7 +88,7 @@ def test_the_baseline_s_memory_counts() -> None:
     options = {"minibatches": 20, "draws": 10}
     where = context("score_function", baseline="moving_average")
     before = measure.get("gradient_variance")(where, options).metrics
-    where.state["memory"] = {"average": {"z": torch.tensor(-4.5)}, "weight": torch.tensor(1.0)}
+    where.state["memory"] = {"total": {"z": torch.tensor(-4.5)}, "weight": torch.tensor(1.0)}
     after = measure.get("gradient_variance")(where, options).metrics
     assert after["gradient_variance/encoder/noise"] < before["gradient_variance/encoder/noise"] / 2
 

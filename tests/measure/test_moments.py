@@ -125,13 +125,13 @@ def test_running_averages_settle_first_and_are_then_held() -> None:
     estimator = ScoreFunction(baseline="moving_average", decay=0.99)
     params = {"logits": LOGITS}
     found = gradient_moments(bits, params, estimator, draws=5000, settle=400)
-    average = found.memory["average"]["z"] / found.memory["weight"]
+    average = found.memory["total"]["z"] / found.memory["weight"]
     assert abs(average - found.value.mean()) < 0.1
     plain = gradient_moments(bits, params, "score_function", draws=5000)
     assert (found.variance["logits"] < plain.variance["logits"]).all()
     unsettled = gradient_moments(bits, params, estimator, draws=5000, settle=0)
     torch.testing.assert_close(unsettled.variance["logits"], plain.variance["logits"])
-    held = {"average": {"z": torch.tensor(3.0)}, "weight": torch.tensor(1.0)}
+    held = {"total": {"z": torch.tensor(3.0)}, "weight": torch.tensor(1.0)}
     given = gradient_moments(bits, params, estimator, draws=5000, memory=held)
     assert given.memory is held
     assert (given.variance["logits"] > plain.variance["logits"]).all()

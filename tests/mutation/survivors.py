@@ -6,7 +6,6 @@ The key names the file, the function, the expression and the fault.
 SURVIVORS: dict[str, str] = {
     "base.sample_bound: values.detach(): detach dropped": "the maximum is added and taken out again, and so is its "
     "derivative",
-    "score_function._remember: 1 - self.decay: first term dropped": "average and weight grow by a factor that their "
-    "ratio, the baseline, does not see",
+    "nvil._remember: old + 1: sign flipped": "all weights change their sign, and `kept`, a ratio, does not",
     "score_function._slopes: parameter.detach(): detach dropped": "they are coefficients, which nobody differentiates",
 }

@@ -46,7 +46,7 @@ MUTANTS = [
     ),
     Mutant(
         "estimators/score_function.py",
-        'memory["average"][name] / weight',
+        'memory["total"][name] / weight',
         "0.05 * signal",
         "estimators/test_contract.py",
     ),

@@ -131,7 +131,7 @@ class Nvil(Estimator):
         def predict(name: str, site: Site, like: Tensor) -> Tensor:
             context = context_of(site)
             if context is None or not self.input_dependent:
-                return torch.zeros_like(like).detach()
+                return torch.zeros_like(like)
             return apply_network(tunables, f"baseline.{name}", context).squeeze(-1)
 
         values, log_q, predicted = over_samples(one, noise)
@@ -158,10 +158,8 @@ class Nvil(Estimator):
         if not (self.centre or self.normalise):
             return memory
         old = self.decay * memory["weight"]
-        weight = old + (1 - self.decay)
-        kept = (
-            old / weight
-        )  # from this, and not from the new one's share: rounding must not make a variance negative
+        weight = old + 1
+        kept = old / weight  # not 1 − the new share: rounding must not make a variance negative
         means, variances = {}, {}
         for name, residual in residuals.items():
             mean, moved = memory["mean"][name], residual.mean() - memory["mean"][name]

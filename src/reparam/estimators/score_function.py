@@ -128,7 +128,7 @@ class ScoreFunction(Estimator):
         if self.baseline != "moving_average":
             return {}, {}
         zeros = {name: site.law.log_prob(site.z).new_zeros(()) for name, site in sites.items()}
-        return {}, {"average": zeros, "weight": next(iter(zeros.values())).clone()}
+        return {}, {"total": zeros, "weight": next(iter(zeros.values())).clone()}
 
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
@@ -162,7 +162,7 @@ class ScoreFunction(Estimator):
             return {name: (s.sum(0) - s) / (self.samples - 1) for name, s in signals.items()}
         if self.baseline == "moving_average":
             weight = torch.where(memory["weight"] > 0, memory["weight"], 1.0)
-            return {name: memory["average"][name] / weight for name in signals}
+            return {name: memory["total"][name] / weight for name in signals}
         if self.baseline == "mean":
             others = sample_signals(*scored(run, params, fresh), None)
             return {name: signal.mean(0) for name, signal in others.items()}
@@ -171,11 +171,8 @@ class ScoreFunction(Estimator):
     def _remember(self, signals: Mapping[str, Tensor], memory: Any) -> Any:
         if self.baseline != "moving_average":
             return memory
-        keep, add = self.decay, 1 - self.decay
-        average = {
-            name: keep * memory["average"][name] + add * signal.mean() for name, signal in signals.items()
-        }
-        return {"average": average, "weight": keep * memory["weight"] + add}
+        total = {name: self.decay * memory["total"][name] + signal.mean() for name, signal in signals.items()}
+        return {"total": total, "weight": self.decay * memory["weight"] + 1}
 
 
 def _split(noise: Noise) -> tuple[Noise, Noise]:
@@ -222,6 +219,6 @@ def _slopes(run: Run, params: Params, fresh: Noise) -> dict[str, dict[str, Tenso
 
 def _slope(y: Tensor, x: Tensor) -> Tensor:
     """The least-squares slope of y on x over their first axis; 0 where x does not vary."""
-    y, x = y - y.mean(0), x - x.mean(0)
+    x = x - x.mean(0)
     spread = x.square().sum(0)
     return torch.where(spread > 0, (x * y).sum(0) / spread, 0.0)
