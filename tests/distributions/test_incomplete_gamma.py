@@ -45,10 +45,10 @@ def test_the_reference_is_mpmath_s_own_incomplete_gamma_function() -> None:
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_the_derivative_of_samples_in_the_shape_is_exact(dtype: torch.dtype, bound: float) -> None:
-    """Mean absolute error of dz/dα over 50 draws for each shape; the literature's best are 5e-13 and 2e-6."""
+    """Mean absolute error of dz/dα over 20 draws for each shape; the literature's best are 5e-13 and 2e-6."""
     alpha = torch.tensor(SHAPES, dtype=dtype)
-    u = draw("uniform", (50, 6), generator("gamma derivative"), dtype)
-    law = Gamma(alpha.repeat(50, 1), torch.ones((), dtype=dtype))
+    u = draw("uniform", (20, 6), generator("gamma derivative"), dtype)
+    law = Gamma(alpha.repeat(20, 1), torch.ones((), dtype=dtype))
     z, slope = torch.func.jvp(
         lambda a: Gamma(a, law.rate).path({"uniform": u}), (law.concentration,), (torch.ones_like(u),)
     )

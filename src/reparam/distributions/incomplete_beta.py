@@ -66,9 +66,10 @@ def log_density(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
 def _density_slopes(y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """(∂ log h/∂a − 1/a, ∂ log h/∂b)."""
     m, rest, offset = a / (a + b), b / (a + b), y - log_ratio(a, b)
-    common = bend(offset, m, rest) + digamma_deficit(a + b)
-    in_a = rest * offset + digamma_deficit(1 + a) - torch.log1p(1 / a) - common
-    return in_a, digamma_deficit(b) - m * offset - common
+    above_a, of_b, of_n = digamma_deficit(torch.stack((1 + a, b, a + b)))
+    common = bend(offset, m, rest) + of_n
+    in_a = rest * offset + above_a - torch.log1p(1 / a) - common
+    return in_a, of_b - m * offset - common
 
 
 def _integrals(tail: _Tail) -> tuple[Tensor, Tensor, Tensor]:

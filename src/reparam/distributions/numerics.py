@@ -76,8 +76,8 @@ def digamma_deficit(a: Tensor) -> Tensor:
 
     (The derivative of torch.digamma has nine digits.)
     """
-    shares = torch.stack([1 / (a + k) for k in range(8)])
-    return digamma_series(a + 8) - torch.log1p(8 / a) + shares.sum(0)
+    steps = torch.arange(8, dtype=a.dtype, device=a.device).reshape(-1, *(1,) * a.ndim)
+    return digamma_series(a + 8) - torch.log1p(8 / a) + (1 / (a + steps)).sum(0)
 
 
 def digamma_series(a: Tensor) -> Tensor:
