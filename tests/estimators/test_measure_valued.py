@@ -145,7 +145,7 @@ def test_three_runs_per_dimension_and_one() -> None:
     ("make", "message"),
     [
         (lambda: MeasureValued(samples=0), "measure_valued: samples must be an integer ≥ 1"),
-        (lambda: MeasureValued(coupled="yes"), "measure_valued: coupled must be true or false, got 'yes'"),
+        (lambda: MeasureValued(coupled="yes"), "measure_valued: coupled must be True or False, got 'yes'"),
     ],
 )
 def test_options_are_refused_in_one_line(make, message: str) -> None:

@@ -160,7 +160,10 @@ def test_a_neighbour_s_variance_objective_leaves_a_baseline_alone() -> None:
             {n: {"name": "score_function"} for n in ("bits", "code", "low", "lo")},
             "no sample site 'lo'; did you mean 'low'",
         ),
-        ({"bits": "exact"}, r"sites.bits must be an estimator or \{name"),
+        ({"bits": "exac"}, "unknown estimator 'exac'; did you mean 'exact'"),
+        ({"bits": 3}, r"sites.bits must be an estimator, its name, or \{name: …, option: …\}, got 3"),
+        ({"bits": {"name": 3}}, r"sites.bits must be an estimator, its name, or \{name"),
+        (["exact"], r"mixed: sites must map each site to its estimator, got \['exact'\]"),
         ({"bits": {"name": "pathwize"}}, "did you mean 'pathwise'"),
         (
             {"bits": {"name": "pathwise"}, "code": {"name": "pathwise"}, "low": {"name": "exact"}},
@@ -181,6 +184,10 @@ def test_what_does_not_fit_is_said_in_one_line(sites: dict[str, Any], message: s
         estimator = estimators.make("mixed", {"sites": sites})
         estimator.start(PARAMS, prepare(estimator, program, PARAMS), generator("mixed", "init"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_is_an_estimator_with_its_default_options() -> None:
+    assert Mixed(sites={"bits": "exact"}) == Mixed(sites={"bits": {"name": "exact"}})
 
 
 def test_promises_are_those_of_the_members() -> None:

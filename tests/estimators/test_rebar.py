@@ -331,7 +331,7 @@ def test_nested_with_other_estimators_it_stays_exact(sites: dict[str, Any], key:
         ({"relaxation": "concret"}, "rebar: unknown relaxation 'concret'; did you mean 'concrete'"),
         ({"tuned": "tensors"}, "rebar: unknown tuned 'tensors'; did you mean 'tensor'"),
         ({"temperature": 0.0}, "rebar: temperature must be positive and finite, got 0.0"),
-        ({"baseline_units": 1.5}, "rebar: baseline_units must be an integer ≥ 0, got 1.5"),
+        ({"baseline_units": 1.5}, "rebar: baseline_units must be an integer, got 1.5"),
         ({"tuned": "tensor", "eta": 2.0}, r"rebar: eta tuned by tensor starts in \(0, 2\), got 2.0"),
     ],
 )

@@ -228,7 +228,7 @@ def test_a_mixed_cell_hangs_on_its_members(monkeypatch):
     cell = make_plan(parse({"scale": "quick"}), toy).cells[0]
     nested = {
         "name": "mixed",
-        "options": {"sites": {"a": {"name": "mixed", "sites": {"b": {"name": "exact"}}}}},
+        "options": {"sites": {"a": {"name": "mixed", "sites": {"b": "exact"}}}},
     }
     cell.spec["method"] = nested
     assert sources.methods(cell) == {"mixed", "exact"}

@@ -47,8 +47,9 @@ def estimate(
       what `init_estimator` gives, hand the returned `memory` to the next estimate, and follow `tunable_gradient`
       downhill.
     - `signals`: given learning signals by site, each in its law's plate: rewards, where f is not to be run for them.
-    - `check`: whether to look at sites, laws, shapes and results, which costs about two evaluations of f more. Without
-      checks and with drawn noise, tunables and memory given, this is a pure function that may be vmapped and compiled.
+    - `check`: whether to look at sites, laws, shapes and results, which costs about three evaluations of f and a
+      backward pass more. Without checks and with drawn noise, tunables and memory given, this is a pure function that
+      may be vmapped and compiled.
 
     Returns Estimate(gradient, value, memory, evaluations, tunable_gradient); `value` has the plate's shape.
 

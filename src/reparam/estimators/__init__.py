@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reparam.errors import ReparamError
 from reparam.estimators.base import Estimator, Terms, register, registry
-from reparam.registry import nearest
 
 __all__ = ["Estimator", "Terms", "get", "make", "names", "register"]
 
@@ -25,12 +23,6 @@ def get(name: str) -> type[Estimator]:
 def make(name: str, options: Mapping[str, Any] | None = None) -> Estimator:
     """The estimator called `name` with these options.
 
-    Raises ReparamError for an unknown name or option, with the nearest known one.
+    Raises ReparamError for an unknown name or option, with the nearest known one, and for a value that makes no sense.
     """
-    kind = get(name)
-    fields = list(getattr(kind, "__dataclass_fields__", {}))
-    for option in options or {}:
-        if option not in fields:
-            hint = nearest(option, fields) if fields else "; it has none"
-            raise ReparamError(f"estimator {name!r} has no option {option!r}{hint}")
-    return kind(**(options or {}))
+    return get(name)(**(options or {}))

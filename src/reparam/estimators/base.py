@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
 from reparam.estimators.card import Card
+from reparam.estimators.options import check_options
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Choose, Params, Site, Trace
 from reparam.registry import Registry
@@ -67,6 +68,13 @@ class Estimator(ABC):
     """An estimator of the gradient of E[value]. Subclasses are frozen dataclasses; their fields are its options."""
 
     card: ClassVar[Card]
+
+    def __new__(cls, *given: Any, **options: Any) -> Self:
+        """Raises ReparamError for an option that it does not have, or of another type than its field says: before
+        `__post_init__`, which may compare it."""
+        names = getattr(cls, "__dataclass_fields__", {})
+        check_options(name_of(cls), cls, {**dict(zip(names, given, strict=False)), **options})
+        return super().__new__(cls)
 
     @abstractmethod
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
@@ -173,8 +181,8 @@ def check_samples(samples: int, least: int, estimator: str, option: str = "sampl
 
 
 def check_positive(given: float, option: str, estimator: str) -> None:
-    """ReparamError unless the option is a positive, finite number."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+    """ReparamError unless the option is positive and finite."""
+    if not 0 < given < math.inf:
         raise ReparamError(f"{estimator}: {option} must be a positive number, got {given!r}")
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from reparam.distributions import Normal
-from reparam.errors import ReparamError
 from reparam.estimators.base import (
     Estimator,
     Run,
@@ -73,8 +72,6 @@ class MeasureValued(Estimator):
 
     def __post_init__(self) -> None:
         check_samples(self.samples, 1, "measure_valued")
-        if not isinstance(self.coupled, bool):
-            raise ReparamError(f"measure_valued: coupled must be true or false, got {self.coupled!r}")
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         """The path's "normal"; "weibull" is uniform and makes r, and uncoupled "opposite" makes r' and "maxwell",

@@ -24,7 +24,7 @@ Members = list[tuple[Estimator, tuple[str, ...]]]
 @register("mixed")
 @dataclass(frozen=True)
 class Mixed(Estimator):
-    """An estimator per site: `sites` maps a site's name to an estimator, or to {name: …, option: …}.
+    """An estimator per site: `sites` maps a site's name to an estimator, its name, or {name: …, option: …}.
 
     Consecutive sites with equal estimators are handled together; the groups nest in the order of the sites. To a
     group, the later ones are part of f: they hand it a value whose derivative is their own estimate. All runs of
@@ -37,7 +37,7 @@ class Mixed(Estimator):
     """
 
     sites: Mapping[str, Any] = field(default_factory=dict)
-    """Site → an estimator, or {name: …, option: …}; every sample site of the program needs one."""
+    """Site → an estimator, its name, or {name: …, option: …}; every sample site of the program needs one."""
     card = Card(
         title="An estimator for each site",
         what="Gives every sample site an estimator of its own, each of them seeing the sites after its own as "
@@ -58,7 +58,9 @@ class Mixed(Estimator):
     )
 
     def __post_init__(self) -> None:
-        made = {name: _made(name, given) for name, given in dict(self.sites).items()}
+        if not isinstance(self.sites, Mapping):
+            raise ReparamError(f"mixed: sites must map each site to its estimator, got {self.sites!r}")
+        made = {name: _made(name, given) for name, given in self.sites.items()}
         object.__setattr__(self, "sites", made)
         cards = [member.card for member in made.values()]
         restate(
@@ -219,9 +221,11 @@ class Nested:
 def _made(name: str, given: Any) -> Estimator:
     if isinstance(given, Estimator):
         return given
-    if not isinstance(given, Mapping) or "name" not in given:
+    if isinstance(given, str):
+        return estimators.make(given)
+    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise ReparamError(
-            f"mixed: sites.{name} must be an estimator or {{name: …, option: …}}, got {given!r}"
+            f"mixed: sites.{name} must be an estimator, its name, or {{name: …, option: …}}, got {given!r}"
         )
     return estimators.make(given["name"], {key: value for key, value in given.items() if key != "name"})
 

@@ -91,8 +91,7 @@ class Nvil(Estimator):
 
     def __post_init__(self) -> None:
         check_samples(self.samples, 1, "nvil")
-        if isinstance(self.hidden, bool) or not isinstance(self.hidden, int) or self.hidden < 1:
-            raise ReparamError(f"nvil: hidden must be an integer ≥ 1, got {self.hidden!r}")
+        check_samples(self.hidden, 1, "nvil", "hidden")
         if not 0 <= self.decay < 1:
             raise ReparamError(f"nvil: decay must lie in [0, 1), got {self.decay!r}")
         restate(self, unbiased=not self.normalise)

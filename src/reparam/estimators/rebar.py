@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -31,7 +31,6 @@ from reparam.estimators.card import RELAXATION_OR_PATH, Card
 from reparam.estimators.networks import apply_network, context_of, init_network
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params, Site, Trace, follow
-from reparam.registry import nearest
 
 Relaxation = Literal["concrete", "muprop"]
 Tuned = Literal["none", "site", "tensor"]
@@ -97,12 +96,6 @@ class Rebar(Estimator):
     def __post_init__(self) -> None:
         name = name_of(self)
         check_samples(self.samples, 1, name)
-        for option, given, choices in (
-            ("relaxation", self.relaxation, get_args(Relaxation)),
-            ("tuned", self.tuned, get_args(Tuned)),
-        ):
-            if given not in choices:
-                raise ReparamError(f"{name}: unknown {option} {given!r}{nearest(str(given), choices)}")
         if not 0 < self.temperature < math.inf:
             raise ReparamError(f"{name}: temperature must be positive and finite, got {self.temperature!r}")
         if self.tuned == "tensor" and not 0 < self.eta < 2:

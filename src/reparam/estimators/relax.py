@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -29,7 +29,6 @@ from reparam.estimators.networks import apply_network, context_of, flat_event, i
 from reparam.estimators.rebar import Rebar, Tunables, Tuned, moved, relaxable
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params, Site, Trace
-from reparam.registry import nearest
 
 Surrogate = Literal["relaxation+network", "network"]
 
@@ -74,11 +73,6 @@ class Relax(Rebar):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.surrogate not in get_args(Surrogate):
-            raise ReparamError(
-                f"relax: unknown surrogate {self.surrogate!r}"
-                + nearest(str(self.surrogate), get_args(Surrogate))
-            )
         _check_hidden(self)
         if self.surrogate == "network":
             restate(self, needs_derivative=False, given_signal=True, requires=RELAXATION)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from reparam.errors import ReparamError
 from reparam.estimators.base import (
     Estimator,
     Run,
@@ -74,8 +73,7 @@ class Rodeo(Estimator):
 
     def __post_init__(self) -> None:
         check_samples(self.samples, 2, "rodeo")
-        if isinstance(self.hidden, bool) or not isinstance(self.hidden, int) or self.hidden < 1:
-            raise ReparamError(f"rodeo: hidden must be an integer ≥ 1, got {self.hidden!r}")
+        check_samples(self.hidden, 1, "rodeo", "hidden")
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         return path_noise(sites, self.samples)

@@ -9,8 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from reparam.distributions.rejection import Draw
-from reparam.errors import ReparamError
-from reparam.estimators.base import Sites, path_noise, register
+from reparam.estimators.base import Sites, check_samples, path_noise, register
 from reparam.estimators.card import REJECTION, Card
 from reparam.estimators.corrected import CorrectedPath
 from reparam.noise import NoiseSpec
@@ -49,8 +48,7 @@ class Rsvi(CorrectedPath):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.boost, bool) or not isinstance(self.boost, int) or self.boost < 0:
-            raise ReparamError(f"rsvi: boost must be an integer ≥ 0, got {self.boost!r}")
+        check_samples(self.boost, 0, "rsvi", "boost")
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         """That of the rejection sampler, beside that of the law's own path, by which `mixed` looks at a site."""

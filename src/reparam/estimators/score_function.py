@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -30,7 +30,6 @@ from reparam.estimators.base import (
 from reparam.estimators.card import ANY_LAW, Card
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
-from reparam.registry import nearest
 
 Baseline = Literal["none", "moving_average", "mean", "optimal", "leave_one_out"]
 FRESH = "fresh."
@@ -95,16 +94,15 @@ class ScoreFunction(Estimator):
     )
 
     def __post_init__(self) -> None:
-        if self.baseline not in get_args(Baseline):
+        check_samples(self.samples, 1, "score_function")
+        if self.baseline == "leave_one_out" and self.samples < 2:
             raise ReparamError(
-                f"score_function: unknown baseline {self.baseline!r}"
-                + nearest(str(self.baseline), get_args(Baseline))
+                f"score_function: baseline leave_one_out needs the others of samples ≥ 2, got samples={self.samples}"
             )
-        check_samples(self.samples, 2 if self.baseline == "leave_one_out" else 1, "score_function")
         if not 0 <= self.decay < 1:
             raise ReparamError(f"score_function: decay must lie in [0, 1), got {self.decay!r}")
         least = LEAST_FRESH.get(self.baseline, 1)
-        if isinstance(self.fresh, bool) or not isinstance(self.fresh, int) or self.fresh < least:
+        if self.fresh < least:
             raise ReparamError(
                 f"score_function: fresh must be an integer ≥ {least} with baseline {self.baseline}, "
                 f"got {self.fresh!r}"

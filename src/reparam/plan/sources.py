@@ -217,10 +217,12 @@ def _decorated(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> I
 
 
 def _names_in(part: object) -> Iterator[str]:
-    """Every `name` of a mapping, and of the mappings within it."""
+    """Every `name` of a mapping, and of the mappings within it, and the names under `sites` (see `Mixed`)."""
     if isinstance(part, Mapping):
         if isinstance(part.get("name"), str):
             yield part["name"]
+        if isinstance(part.get("sites"), Mapping):
+            yield from (entry for entry in part["sites"].values() if isinstance(entry, str))
         for entry in part.values():
             yield from _names_in(entry)
 
