@@ -129,18 +129,19 @@ def test_an_inner_moving_average_learns_at_a_sample_of_the_outer_sites() -> None
     torch.testing.assert_close(found.memory["low"]["total"]["low"], found.value.mean())
 
 
-def test_a_neighbour_s_variance_objective_leaves_a_baseline_alone() -> None:
-    """NVIL's baseline regresses on the signal; REBAR beside it descends on the norm of the whole estimate."""
-    first, second = torch.tensor([[1.0, -0.5], [0.2, 2.0]]), {"name": "nvil"}
+@pytest.mark.parametrize("beside", [{"name": "nvil"}, {"name": "muprop", "baseline_units": 3}])
+def test_a_neighbour_s_variance_objective_leaves_a_baseline_alone(beside: dict[str, Any]) -> None:
+    """A baseline regresses on the signal; REBAR below it descends on the norm of the whole estimate."""
+    inputs = torch.tensor([[1.0, -0.5], [0.2, 2.0]])
 
     def in_context(params, sample):
-        top = sample("top", Bernoulli(logits=params["logits"]), context=first)
+        top = sample("top", Bernoulli(logits=params["logits"]), context=inputs)
         low = sample("low", Bernoulli(logits=params["logits"] + top))
         return (top + low).sum(-1).square()
 
     params, slopes = {"logits": PARAMS["logits"]}, []
     for tuned in ("none", "site"):
-        estimator = Mixed(sites={"top": second, "low": {"name": "rebar", "tuned": tuned}})
+        estimator = Mixed(sites={"top": beside, "low": {"name": "rebar", "tuned": tuned}})
         sites = prepare(estimator, in_context, params)
         block = draw_block(estimator.noise(sites), ("variance objective",), 1)
         noise = {s: {r: n[0] for r, n in x.items()} for s, x in block.items()}

@@ -34,6 +34,8 @@ BESIDE = {
     "straight_through": ("layers_of_paths", "straight_through"),
     "reinmax": ("layers_of_paths", "reinmax"),
     "gumbel": ("layers_of_paths", "gumbel"),
+    "nvil": ("nvil", "mixed"),
+    "muprop": ("muprop", "mixed"),
 }
 """The tests of these files, where they are not those of its own name; the quickest first."""
 
