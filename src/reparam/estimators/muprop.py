@@ -101,7 +101,7 @@ class MuProp(Estimator):
         if not self.centre:
             return tunables, {}
         zeros = {name: site.z.new_zeros(()) for name, site in sites.items()}
-        return tunables, {"mean": zeros, "weight": next(iter(zeros.values())).clone()}
+        return tunables, {"total": zeros, "weight": next(iter(zeros.values())).clone()}
 
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
@@ -153,23 +153,21 @@ class MuProp(Estimator):
     def _mean(self, name: str, memory: Any) -> Tensor | float:
         if not self.centre:
             return 0.0
-        return memory["mean"][name] / torch.where(memory["weight"] > 0, memory["weight"], 1.0)
+        return memory["total"][name] / torch.where(memory["weight"] > 0, memory["weight"], 1.0)
 
     def _remember(self, left: Mapping[str, Tensor], memory: Any) -> Any:
         if not self.centre:
             return memory
-        keep, add = self.decay, 1 - self.decay
-        mean = {name: keep * memory["mean"][name] + add * rest.detach().mean() for name, rest in left.items()}
-        return {"mean": mean, "weight": keep * memory["weight"] + add}
+        total = {name: self.decay * memory["total"][name] + rest.mean() for name, rest in left.items()}
+        return {"total": total, "weight": self.decay * memory["weight"] + 1}
 
 
 def _mean_field(run: Run, params: Params) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
     """z̄ by site, f(z̄), and the derivative of Σ_plate f(z̄) with respect to each z̄; constants all."""
-    stopped = {name: p.detach() for name, p in params.items()}
-    sites = run.sites(stopped, lambda name, law: law.mean)
+    sites = run.sites(params, lambda name, law: law.mean)
 
     def shifted(shifts: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        trace = run(stopped, lambda name, law: law.mean + shifts[name])
+        trace = run(params, lambda name, law: law.mean + shifts[name])
         return trace.value, {name: site.z for name, site in trace.latent.items()}
 
     at = {name: torch.zeros_like(site.z) for name, site in sites.items()}
