@@ -49,7 +49,7 @@ PROMISES = {
     "lax": Promise(True, False, PATH, "1711.00123", frozenset({"surrogate", "surrogate_scale"})),
     "measure_valued": Promise(True, False, "a Normal law", "1906.10652"),
     "mixed": Promise(True, False, LAW, "1506.05254"),
-    "muprop": Promise(True, True, "a mean in closed form", "1511.05176 1703.07370"),
+    "muprop": Promise(True, True, "a mean in closed form that is not circular", "1511.05176 1703.07370"),
     "nvil": Promise(False, False, LAW, "1402.0030", frozenset({"baseline"})),
     "pathwise": Promise(True, True, PATH, "1312.6114 1401.4082"),
     "rebar": Promise(True, True, f"{RELAXED} or {PATH}", "1703.07370 1711.00123"),

@@ -41,6 +41,13 @@ FAULTS = [
         "losses.append(rest.detach() * log_q[name])",
     ),
     Fault(
+        "correction dropped",
+        ("rsvi", "grep"),
+        "estimators/corrected.py",
+        "losses = [value.mean(0), *(correction.mean(0) for correction in corrections)]",
+        "losses = [value.mean(0)]",
+    ),
+    Fault(
         "later layers left hard",
         ("rebar",),
         "estimators/rebar.py",

@@ -15,6 +15,7 @@ from reparam.distributions import (
     LogitRelaxedBernoulli,
     Normal,
     OneHotCategorical,
+    VonMises,
 )
 from reparam.errors import ReparamError
 from reparam.measure.problems import PROBLEMS
@@ -207,6 +208,22 @@ def test_gamma_moments_are_the_closed_form() -> None:
     found = objectives.expectation(program, params)
     torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(gradients(found, params), gradients(exact, params), rtol=1e-9, atol=1e-9)
+
+
+def test_moments_of_angles_are_the_closed_form() -> None:
+    """E[cos z + 3 sin z] = A(κ) (cos loc + 3 sin loc), A = I₁/I₀, with its slopes."""
+    params = doubles(loc=[[0.3], [-2.0], [1.1]], kappa=[[0.2], [3.0], [40.0]])
+
+    def program(params, sample):
+        z = sample("z", VonMises(params["loc"], params["kappa"]))
+        return (torch.cos(z) + 3 * torch.sin(z)).sum(-1)
+
+    loc, kappa = params["loc"], params["kappa"]
+    ratio = torch.special.i1e(kappa) / torch.special.i0e(kappa)
+    exact = (ratio * (torch.cos(loc) + 3 * torch.sin(loc)))[:, 0]
+    found = objectives.expectation(program, params)
+    torch.testing.assert_close(found, exact)
+    torch.testing.assert_close(gradients(found, params), gradients(exact, params))
 
 
 def test_points_of_gamma_variables_stay_where_they_are() -> None:

@@ -68,7 +68,9 @@ ESTIMATES = {
         for kind, title in product(ESTIMATES, PROBLEMS)
         if "shared" not in title
         and title != "gamma_two_layers"  # whose states are too many to differentiate
-        and not (kind == "leave_one_out" and any(law in title for law in ("normal", "logistic", "gamma")))
+        and not (
+            kind == "leave_one_out" and any(law in title for law in ("normal", "logistic", "gamma", "angles"))
+        )
         and not (
             kind == "pathwise" and not title.startswith(("normal_one", "normal_two", "normal_log", "logis"))
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reparam.distributions import Bernoulli, Law, Normal, Relaxable
+from reparam.distributions import Bernoulli, Law, Normal, Relaxable, VonMises
 from reparam.program import Site
 
 Objective = Literal["expectation", "bound", "wake"]
@@ -35,7 +35,11 @@ RELAXATION_OR_PATH = Requirement(
 )
 REJECTION = Requirement("a rejection sampler", lambda law: hasattr(law, "accept"))
 STANDARDIZATION = Requirement("a standardisation", lambda law: hasattr(law, "standardize"))
-MEAN = Requirement("a mean in closed form", lambda law: hasattr(law, "mean"))
+MEAN = Requirement(
+    "a mean in closed form that is not circular",
+    lambda law: hasattr(law, "mean") and not isinstance(law, VonMises),
+)
+"""Of an angle z, a function that is no more periodic than z itself has another mean when the cut moves with the law."""
 FINITE_SUPPORT = Requirement("a finite support", lambda law: hasattr(law, "support"))
 BITS = Requirement("a Bernoulli law", lambda law: isinstance(law, Bernoulli))
 GAUSSIAN = Requirement("a Normal law", lambda law: isinstance(law, Normal))

@@ -15,6 +15,7 @@ from reparam.distributions import (
     LogitRelaxedBernoulli,
     Normal,
     OneHotCategorical,
+    VonMises,
 )
 from reparam.errors import ReparamError
 from reparam.estimators.card import Objective
@@ -159,6 +160,12 @@ def gamma_two_layers(params: Params, sample: Sample) -> Tensor:
     top = sample("top", Gamma(params["top"], torch.full_like(params["top"], 1.5)))
     low = sample("low", Gamma(params["low"], params["link"] * (0.5 + top)))
     return (torch.log1p(low) * (1.5 - torch.tanh(top)) + 0.4 * torch.tanh(low - 0.5)).sum(-1)
+
+
+def angles_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Three data, one angle each; periodic, and the value depends on the parameters directly, too."""
+    z = sample("z", VonMises(params["loc"], params["log_kappa"].exp()))
+    return (torch.cos(z) * params["weights"] + 0.7 * torch.sin(2 * z) - 0.5 + 0.1 * params["loc"]).sum(-1)
 
 
 def logistic_one_layer(params: Params, sample: Sample) -> Tensor:
@@ -317,6 +324,11 @@ PROBLEMS = {
     ),
     "gamma_two_layers": Problem(
         gamma_two_layers, _params(top=[[1.2], [2.5]], low=[[0.9], [1.8]], link=[0.8]), own=("top", "low")
+    ),
+    "angles_one_layer": Problem(
+        angles_one_layer,
+        _params(loc=[[0.6], [-0.5], [1.8]], log_kappa=[[0.3], [1.2], [-0.4]], weights=[1.3]),
+        own=("loc", "log_kappa"),
     ),
     "logistic_one_layer": Problem(
         logistic_one_layer,

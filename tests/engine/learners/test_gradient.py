@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reparam import estimators, tasks
+from reparam.distributions import Gamma
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.estimators.base import Estimator, Terms, path_noise
 from reparam.noise import draw, draw_block, generator
@@ -54,6 +55,29 @@ def test_a_baseline_remembers_the_signals_it_saw() -> None:
 def test_evaluations_count_every_sample_of_every_datum() -> None:
     _, _, metrics, _ = one_step(estimators.make("pathwise", {"samples": 3}))
     assert metrics["evaluations"] == 3 * BATCH
+
+
+def test_failed_rejections_add_up() -> None:
+    """In the second of two equal steps every candidate of one datum is refused, too."""
+
+    def program(x):
+        def value(params, sample):
+            z = sample("z", Gamma(params["shape"].expand(BATCH, 2), params["shape"] + x[:, :2]))
+            return -(z - 1).square().sum(-1)
+
+        return value
+
+    params = {"shape": torch.full((2,), 3.0)}
+    task = SimpleNamespace(program=program, log_prior=lambda p: p["shape"].sum(), train=X, sense=1.0)
+    learner = GradientLearner(task, estimators.make("rsvi"), SGD)
+    block = draw_block(learner.noise(params, X[:BATCH]), ("test", "failed"), 1)
+    noise = {site: {role: value[0].clone() for role, value in roles.items()} for site, roles in block.items()}
+    noise["z"]["proposal"][0, 1] = -50.0
+    state = learner.init(params, X[:BATCH], generator("test", "method"))
+    for count in (1, 2):
+        state, metrics = learner.step(state, X[:BATCH], torch.arange(BATCH), noise)
+        assert metrics["failed_rejections"] == count
+    assert "failed_rejections" not in one_step(estimators.make("pathwise"))[2]
 
 
 @dataclass(frozen=True)
