@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -99,3 +100,41 @@ def test_a_faulty_plug_in_is_one_line_that_names_it(
 def test_a_plug_in_cannot_take_the_name_of_an_estimator() -> None:
     with pytest.raises(ReparamError, match="the estimator 'pathwise' is registered twice"):
         estimator_registry.register("pathwise")(estimators.get("exact"))
+
+
+BROKEN = {
+    "syntax": (
+        "x = 1\ndef broken(\n",
+        r"empty_package/mine.py:2 cannot be imported: SyntaxError: '\(' was never closed",
+    ),
+    "an import": (
+        "\nimport no_such_thing\n",
+        "mine.py:2 cannot be imported: ModuleNotFoundError: No module named",
+    ),
+    "a card's field": (
+        "from reparam.estimators.card import Card\ncard = Card(title='t')\n",
+        r"mine.py:2 cannot be imported: TypeError: .*__init__\(\) missing 8 required positional arguments",
+    ),
+    "no card": (
+        "from reparam.estimators import register\n\n@register('mine')\nclass Mine: ...\n",
+        "mine.py:3 cannot be imported: estimator 'mine' must be a subclass of reparam.Estimator",
+    ),
+    "after it is registered": (
+        PLUGIN + "\nraise ValueError('two\\nlines')\n",
+        r"ValueError: two lines; mend or remove",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_file_that_cannot_be_imported_is_named_with_its_line(
+    registry_of, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, said: str
+) -> None:
+    known = registry_of("mine", "plugin:Plain")
+    for name in [name for name in sys.modules if name.startswith("empty_package")]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "empty_package" / "mine.py").write_text(code)
+    for look in (known.names, known.names):
+        with pytest.raises(ReparamError, match=said) as error:
+            look()
+        assert "\n" not in str(error.value)

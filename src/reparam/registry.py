@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from reparam.errors import ReparamError
+from reparam.errors import ReparamError, place, reason
 
 T = TypeVar("T")
 
@@ -64,12 +64,23 @@ class Registry(Generic[T]):
         try:
             package = importlib.import_module(self.package)
             for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self.package}.{module.name}")
+                self._import(f"{self.package}.{module.name}", package.__path__[0])
             for plugin in entry_points(group=self.group) if self.group else ():
                 self._load(plugin)
         except BaseException:
             self._discovered = False  # the next look-up must fail as well, not find half of the names
             raise
+
+    def _import(self, module: str, folder: str) -> None:
+        """Import a module of the package; ReparamError, naming file and line, for one that cannot be."""
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # a plug-in's module may fail in any way at all
+            half = [name for name, entry in self._entries.items() if entry.__module__ == module]
+            for name in half:  # else the next look-up would find the name taken
+                del self._entries[name]
+            where = place(error, folder) or module
+            raise ReparamError(f"{where} cannot be imported: {reason(error)}; mend or remove it") from error
 
     def _load(self, plugin: EntryPoint) -> None:
         """Register what an installed package's entry point names, unless its own decorator did.
@@ -86,8 +97,7 @@ class Registry(Generic[T]):
         except ReparamError as error:
             raise ReparamError(f"{what}: {error}") from error
         except Exception as error:  # a plug-in's module may fail in any way at all
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ReparamError(f"{what} cannot be imported: {reason}; mend or uninstall it") from error
+            raise ReparamError(f"{what} cannot be imported: {reason(error)}; mend or uninstall it") from error
         if known and plugin.name not in known:
             raise ReparamError(f"{what} registers itself as {known[0]!r}: give the entry point that name")
 

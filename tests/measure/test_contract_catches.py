@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from statistics import NormalDist
@@ -15,6 +16,7 @@ from reparam import estimators
 from reparam.estimators import card as cards
 from reparam.estimators.base import Estimator, Terms
 from reparam.estimators.card import Requirement
+from reparam.estimators.exact import Exact
 from reparam.estimators.score_function import ScoreFunction
 from reparam.measure import contract
 from reparam.measure.contract.cases import Case
@@ -251,7 +253,42 @@ def test_a_plate_that_is_pooled_is_caught() -> None:
 
 def test_what_an_estimator_raises_is_a_finding_in_one_line() -> None:
     (found,) = failing(faulty(Broken, "pathwise"), "means")
-    assert found.detail == "it raises RuntimeError: out of luck"
+    line = Broken.estimate.__code__.co_firstlineno + 1
+    assert found.detail == f"it raises RuntimeError: out of luck, at measure/test_contract_catches.py:{line}"
+
+
+def test_torch_s_essay_on_vmap_is_put_in_our_words() -> None:
+    class Branching(ScoreFunction):
+        def estimate(self, run, params, noise, *rest) -> Terms:
+            return (
+                super().estimate(run, params, noise, *rest) if next(iter(noise["z"].values())).sum() else None
+            )
+
+    (found,) = failing(Branching, "means")
+    assert found.detail.startswith(
+        "it must be made of tensor operations alone, without .item(), numpy, an `if` or"
+    )
+    assert re.search(r"\(torch says: .* …\), at measure/test_contract_catches.py:\d+$", found.detail)
+    assert "\n" not in found.detail and len(found.detail) < 350
+
+
+def test_settings_that_make_no_estimator_are_findings() -> None:
+    wrong = falsified("exact", settings=({}, {"samples": 2}, "samples"))
+    first, second = contract.check(wrong)
+    assert (first.check, first.passed, first.options) == ("settings", False, {"samples": 2})
+    assert (
+        "setting {'samples': 2} makes no estimator: it raises estimator 'FalseExact' has no opt"
+        in first.detail
+    )
+    assert "setting 'samples' makes no estimator: it raises TypeError" in second.detail and second.row()
+
+
+def test_a_forgotten_dataclass_is_a_finding() -> None:
+    class Undecorated(Exact):
+        size: int = 1
+
+    (found,) = contract.check(Undecorated)
+    assert "write @dataclass(frozen=True) above the class Undecorated" in found.detail and not found.passed
 
 
 def test_noise_that_is_not_used_is_caught() -> None:

@@ -231,14 +231,17 @@ BAD = {
         "params['logits'] must be a tensor",
     ),
     "support": (lambda: gradient_moments(bits, {"logits": LOGITS / 0}, "disarm"), "logits must be finite"),
-    "a number read": (of(lambda z: z.sum(-1) * z.mean().item()), "cannot be taken for many draws at once"),
+    "a number read": (
+        of(lambda z: z.sum(-1) * z.mean().item()),
+        "the program must be made of tensor operations alone",
+    ),
     "a branch": (
         of(lambda z: z.sum(-1) if z.mean() > 0 else -z.sum(-1)),
-        "cannot be taken for many draws at once",
+        "the program must be made of tensor operations alone",
     ),
     "numpy": (
         of(lambda z: torch.tensor(z.detach().numpy()).sum(-1)),
-        "cannot be taken for many draws at once",
+        "the program must be made of tensor operations alone",
     ),
     "no site": (
         lambda: gradient_moments(lambda p, sample: p["logits"].sum(-1), {"logits": LOGITS}, "disarm"),

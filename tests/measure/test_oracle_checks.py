@@ -55,3 +55,14 @@ def test_an_estimator_without_a_problem_does_not_pass_for_want_of_one(
 def test_a_name_without_checks_does_not_pass_for_want_of_them() -> None:
     with pytest.raises(ReparamError, match="did you mean 'pathwise'"):
         oracle_checks.check(["pathwize"])
+
+
+def test_a_fault_of_no_problem_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Undecorated(Exact):
+        size: int = 1
+
+    monkeypatch.setattr(estimators, "get", lambda name: Undecorated)
+    with pytest.raises(
+        ReparamError, match=r"oracle check failed: Undecorated\(\), settings: its options are none"
+    ):
+        oracle_checks.require(oracle_checks.check(["exact"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -21,7 +22,9 @@ SHOWN = 8
 
 
 UNLIFTED = ("vmap", "data pointer", "numpy()")
-"""Words by which torch says that a function cannot be taken for many draws at once."""
+"""Words by which torch says that a function cannot be lifted to many draws."""
+LONGEST = 100
+"""Characters of torch's own words that are shown."""
 
 
 @contextmanager
@@ -30,13 +33,21 @@ def lifted() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(word in str(error) for word in UNLIFTED):
+        words = unlifted(error)
+        if words is None:
             raise
-        raise ReparamError(
-            "the program cannot be taken for many draws at once: write it with tensor operations alone, without "
-            ".item(), numpy, an `if` or a mask on a sample, and without random numbers of its own "
-            f"(torch says: {str(error).splitlines()[0][:100]})"
-        ) from error
+        raise ReparamError(f"the program {words}") from error
+
+
+def unlifted(error: Exception) -> str | None:
+    """What a function must be that torch.vmap raises this error for; None for an error of another kind."""
+    if not isinstance(error, RuntimeError) or not any(word in str(error) for word in UNLIFTED):
+        return None
+    return (
+        "must be made of tensor operations alone, without .item(), numpy, an `if` or a mask on a sample, and without "
+        "random numbers of its own "
+        f"(torch says: {shorten(str(error).splitlines()[0], LONGEST, placeholder=' …')})"
+    )
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -24,8 +24,9 @@ def require(findings: Iterable[Finding]) -> None:
     broken = [finding for finding in findings if not finding.passed]
     if broken:
         first, others = broken[0], f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        where = f" on {first.problem}" if first.problem else ""
         options = ", ".join(f"{key}={value}" for key, value in first.options.items())
         raise ReparamError(
-            f"oracle check failed: {first.estimator}({options}) on {first.problem}, {first.check}: {first.detail}"
+            f"oracle check failed: {first.estimator}({options}){where}, {first.check}: {first.detail}"
             f"{others}; mend the estimator, or its card, before training"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from reparam.engine.diagnosis import unlifted
 from reparam.engine.gradient import Estimate, estimate_gradient, prepare
-from reparam.errors import ReparamError
+from reparam.errors import ReparamError, place, reason
 from reparam.estimators.base import Estimator, Sites, name_of
 from reparam.estimators.card import Objective
 from reparam.measure.problems import PROBLEMS, Problem
@@ -190,6 +192,14 @@ def estimates(
         return torch.vmap(one)(noise)
     gradient, value = one({})
     return {name: entry.unsqueeze(0) for name, entry in gradient.items()}, value.unsqueeze(0)
+
+
+def raised(error: Exception, kind: type[Estimator]) -> str:
+    """What is wrong with an estimator that raises this, and where in its file."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    where = place(error, file) if file else ""
+    words = unlifted(error)
+    return (f"it {words}" if words else f"it raises {reason(error)}") + (f", at {where}" if where else "")
 
 
 def _plain(value: Any) -> Any:

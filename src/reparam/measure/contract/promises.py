@@ -13,6 +13,9 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from reparam.engine.gradient import Runner
+from reparam.errors import reason
+from reparam.estimators.base import Estimator, name_of
+from reparam.estimators.options import lacks_decorator
 from reparam.measure.contract.cases import (
     Case,
     Finding,
@@ -30,6 +33,23 @@ from reparam.program import Choose, Params, Trace
 
 TEXTS = ("title", "what", "formula", "when", "paper")
 YEAR = re.compile(r"\b(1[789]|20)\d\d\b")
+
+
+def settings(kind: type[Estimator]) -> list[Finding]:
+    """Of each setting of the card that no estimator can be made with; none of them where all can."""
+    name = name_of(kind)
+    if lacks_decorator(kind):
+        wrong = f"its options are none: write @dataclass(frozen=True) above the class {kind.__name__}, below @register"
+        return [Finding(name, {}, "", "settings", False, wrong)]
+    findings = []
+    for options in kind.card.settings:
+        try:
+            kind(**options)
+        except Exception as error:
+            shown = options if isinstance(options, Mapping) else {}
+            wrong = f"its card's setting {options!r} makes no estimator: it raises {reason(error)}"
+            findings.append(Finding(name, shown, "", "settings", False, wrong))
+    return findings
 
 
 def text(found: list[Case]) -> list[Finding]:

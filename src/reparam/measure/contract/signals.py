@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from reparam.engine.gradient import Runner, estimate_gradient
 from reparam.errors import ReparamError
 from reparam.estimators.base import name_of
-from reparam.measure.contract.cases import Case, Finding, by_setting, noise_of, pick
+from reparam.measure.contract.cases import Case, Finding, by_setting, noise_of, pick, raised
 from reparam.noise import Noise
 from reparam.program import follow
 
@@ -40,7 +40,7 @@ def _taken(case: Case, noise: Noise) -> str:
             for given in (values, 3 * values.square() + 1)
         )
     except Exception as error:  # whatever it trips over, it does not take them
-        return f"it is said to take given signals, but raises {' '.join(str(error).split())}"
+        return f"it is said to take given signals, but {raised(error, case.kind)}"
     if not all(torch.allclose(same[name], own[name], rtol=1e-4, atol=1e-5) for name in own):
         return "given the values of f as signals it estimates otherwise"
     if all(torch.allclose(other[name], own[name]) for name in own):
