@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 
@@ -46,6 +47,12 @@ def test_planning_loads_neither_torch_nor_pandas(arguments, tmp_path):
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_the_package_s():
+    told = run("--version")
+    assert told.returncode == 0 and told.stdout == f"reparam {reparam.__version__}\n"
+    assert reparam.__version__ == version("reparam")
 
 
 def test_a_mistake_is_one_line_and_status_2(capsys):

@@ -14,6 +14,18 @@ def test_torch_is_not_loaded(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_modules_are_there_on_first_use() -> None:
+    code = (
+        "import sys, reparam\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert reparam.estimators.make('rebar') == reparam.Rebar()\n"
+        "assert reparam.distributions.Normal is reparam.Normal\n"
+        "assert all(getattr(reparam, name) is not None for name in reparam.__all__)\n"
+        "assert not hasattr(reparam, 'estimator')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_help_loads_no_table_library_either() -> None:
     code = (
         "import sys; from reparam import cli\n"

@@ -1,6 +1,6 @@
 """Stochastic gradient estimators: a reproducible benchmark and paper-replication suite.
 
-Laws, estimators and functions are imported from here on first use, so that `import reparam` stays quick.
+Laws, estimators, functions and modules are imported from here on first use, so that `import reparam` stays quick.
 """
 
 from __future__ import annotations
@@ -9,6 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+    from reparam import data as data
+    from reparam import distributions as distributions
+    from reparam import engine as engine
+    from reparam import errors as errors
+    from reparam import estimators as estimators
+    from reparam import measure as measure
+    from reparam import models as models
+    from reparam import noise as noise
+    from reparam import oracles as oracles
+    from reparam import program as program
+    from reparam import tasks as tasks
     from reparam.distributions import Bernoulli as Bernoulli
     from reparam.distributions import Beta as Beta
     from reparam.distributions import Categorical as Categorical
@@ -163,10 +175,27 @@ _HOMES = {
     "scale_from_log_variance": "distributions.scales",
     "scale_from_softplus": "distributions.scales",
 }
-__all__ = list(_HOMES)
+_MODULES = (
+    "data",
+    "distributions",
+    "engine",
+    "errors",
+    "estimators",
+    "measure",
+    "models",
+    "noise",
+    "oracles",
+    "program",
+    "tasks",
+)
+__all__ = [*_HOMES, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("reparam")
+    if name in _MODULES:
+        return importlib.import_module(f"reparam.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'reparam' has no attribute {name!r}")
     return getattr(importlib.import_module(f"reparam.{_HOMES[name]}"), name)

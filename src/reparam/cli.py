@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import reparam
 from reparam.errors import OutputError, ReparamError
 from reparam.plan.cells import SCALES
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Stochastic gradient estimators: a reproducible benchmark and paper-replication suite.",
         epilog="The whole suite runs with: snakemake --cores all",
     )
+    parser.add_argument("--version", action="version", version=f"reparam {reparam.__version__}")
     commands = parser.add_subparsers(metavar="command", required=True)
 
     command = _add(commands, "list", _list, f"what there is: {', '.join(KINDS)}")

@@ -215,8 +215,8 @@ class Broken(Estimator):
 
 def faulty(fault: type, name: str) -> type[Estimator]:
     kind = estimators.get(name)
-    settings = {"settings": kind.card.settings[:1]}
-    return type(fault.__name__, (fault, kind), {"card": replace(kind.card, **settings)})
+    card = replace(kind.card, settings=kind.card.settings[:1])
+    return type(fault.__name__, (fault, kind), {"card": card, "__module__": fault.__module__})
 
 
 @pytest.mark.parametrize(
