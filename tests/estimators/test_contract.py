@@ -6,6 +6,7 @@ False alarms: at most 1e-3 for one run of everything here, by NUMBERS per estima
 from __future__ import annotations
 
 import re
+import warnings
 from typing import NamedTuple
 
 import pytest
@@ -18,7 +19,8 @@ from reparam.measure.contract.moments import FAMILY, LEVEL
 
 NUMBERS = 3000
 LEAST_POWER = 0.9
-"""Of every check of a mean under an estimator's first setting, against 5 % in any one parameter's gradient."""
+"""Of every check of a mean under the first setting of an estimator among PROMISES, against 5 % in any one parameter's
+gradient."""
 
 
 class Promise(NamedTuple):
@@ -80,7 +82,11 @@ def test_it_keeps_every_promise(name: str) -> None:
     first = contract.cases(estimators.get(name))[0]
     powers = {f.problem: f.power for f in findings if f.check == "mean" and f.options is first.options}
     weak = {title: power for title, power in powers.items() if power is None or power < LEAST_POWER}
-    assert not first.estimator.card.unbiased or (powers and not weak), f"too few draws to see a fault: {weak}"
+    if first.estimator.card.unbiased and (weak or not powers):
+        said = f"{name}: too few draws to see a fault: {weak}"
+        if name in PROMISES:
+            pytest.fail(said)
+        warnings.warn(said, stacklevel=1)  # an installed plug-in may vary as it likes
 
 
 def test_false_alarms_of_the_whole_suite_are_rare() -> None:
