@@ -10,6 +10,7 @@ from scipy import stats
 
 from reparam.distributions import HypersphericalUniform, VonMisesFisher
 from reparam.distributions.sphere import angle_from_circle, circle_from_angle, log_area, rotate, unit
+from reparam.engine.paths import build
 from reparam.errors import ReparamError
 from reparam.noise import draw_block
 
@@ -97,3 +98,42 @@ def test_bad_input_is_refused_in_one_line(make, message: str) -> None:
     with pytest.raises(ReparamError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def gradients(noise: dict[str, dict[str, torch.Tensor]], mu: torch.Tensor, kappa: torch.Tensor) -> list:
+    """Of the path, of a draw by rejection, and of density and divergence, in direction and concentration."""
+
+    def loss(mu: torch.Tensor, kappa: torch.Tensor) -> torch.Tensor:
+        law = VonMisesFisher(mu, kappa)
+        z, draw = law.path(noise["path"]), law.accept(noise["rejection"])
+        entries = z.sin().sum(-1) + law.log_prob(z) + law.kl(HypersphericalUniform(3, (2,)))
+        return (entries + draw.z.cos().sum(-1) + draw.log_density).sum()
+
+    return list(torch.func.grad(loss, (0, 1))(mu, kappa))
+
+
+def arguments(dtype: torch.dtype) -> tuple:
+    mu = torch.tensor([[1.0, 0.3, -0.2], [0.0, -1.0, 2.0]], dtype=dtype)
+    law = VonMisesFisher(mu, torch.tensor([0.7, 30.0], dtype=dtype))
+    block = draw_block({"path": law.noise(), "rejection": law.rejection_noise()}, ("graph",), 1, dtype=dtype)
+    noise = {site: {role: draw[0] for role, draw in roles.items()} for site, roles in block.items()}
+    return noise, mu, law.concentration
+
+
+def test_traced_gradients_equal_eager() -> None:
+    given = arguments(torch.float32)
+    torch.testing.assert_close(build(gradients, given, "traced")(*given), gradients(*given))
+
+
+def test_second_derivatives_in_the_concentration_are_those_of_differences() -> None:
+    """(Paths around another direction have another frame, so in the direction only means of them agree.)"""
+    noise, mu, kappa = arguments(torch.float64)
+
+    def slope(kappa: torch.Tensor) -> torch.Tensor:
+        return gradients(noise, mu, kappa)[1]
+
+    second = torch.func.grad(lambda k: slope(k).sum())(kappa)
+    step = 1e-5 * kappa
+    torch.testing.assert_close(
+        second, (slope(kappa + step) - slope(kappa - step)) / (2 * step), rtol=1e-5, atol=1e-7
+    )
