@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from reparam.estimators.gumbel import GumbelRao as GumbelRao
     from reparam.estimators.gumbel import GumbelSoftmax as GumbelSoftmax
     from reparam.estimators.gumbel import STGumbelSoftmax as STGumbelSoftmax
+    from reparam.estimators.implicit import Implicit as Implicit
     from reparam.estimators.measure_valued import MeasureValued as MeasureValued
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.muprop import MuProp as MuProp
@@ -159,6 +160,7 @@ _HOMES = {
     "Rodeo": "estimators.rodeo",
     "Rsvi": "estimators.rsvi",
     "STGumbelSoftmax": "estimators.gumbel",
+    "Implicit": "estimators.implicit",
     "ScoreFunction": "estimators.score_function",
     "StraightThrough": "estimators.straight_through",
     "VarGrad": "estimators.vargrad",

@@ -167,6 +167,14 @@ def pathwise(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
 
 
 @mean_over_draws
+def implicit(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
+    z = still(sample(p, draw))
+    standard = (z - p["loc"]) / p["scale"]
+    cdf, density = torch.erf(standard / 2**0.5) / 2, torch.exp(-(standard**2) / 2) / (2 * torch.pi) ** 0.5
+    return f(p, z - (cdf - still(cdf)) / still(density / p["scale"]))
+
+
+@mean_over_draws
 def score_function(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
     z = still(sample(p, draw))
     b = at.memory["total"]["z"] / at.memory["weight"] if at.memory else 0.0

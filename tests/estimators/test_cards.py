@@ -27,6 +27,7 @@ BIBLIOGRAPHY = {
     "1703.07370": "Tucker et al. 2017",
     "1711.00123": "Grathwohl et al. 2018",
     "1804.00891": "Davidson et al. 2018",
+    "1805.08498": "Figurnov et al. 2018",
     "1807.11143": "Yin & Zhou 2019",
     "1906.10652": "Mohamed et al. 2020",
     "2006.10680": "Dong et al. 2020",
@@ -160,6 +161,13 @@ CLAIMS = [
         "half_is_biased_for_quadratics_in_choices_unless_they_are_isotropic",
     ),
     ("half", "equals it for bits", "straight_through", "half_is_reinmax_for_bits_draw_by_draw"),
+    (
+        "implicit",
+        "Where pathwise applies it gives the same estimate",
+        "implicit",
+        "draw_by_draw_it_is_the_pathwise_estimate",
+    ),
+    ("implicit", "whose sampler has no derivative", "implicit", "a_sampler_needs_no_derivative"),
     (
         "lax",
         "The network is trained while estimating to make the variance small",

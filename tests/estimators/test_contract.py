@@ -48,6 +48,7 @@ PROMISES = {
     "gumbel_rao": Promise(False, True, RELAXED, "2010.04838"),
     "gumbel_softmax": Promise(False, True, RELAXED, "1611.01144"),
     "half": Promise(False, True, RELAXED, "1310.8499 1511.05176"),
+    "implicit": Promise(True, True, "a CDF", "1805.08498"),
     "lax": Promise(True, False, PATH, "1711.00123", frozenset({"surrogate", "surrogate_scale"})),
     "measure_valued": Promise(True, False, "a Normal law", "1906.10652"),
     "mixed": Promise(True, False, LAW, "1506.05254"),

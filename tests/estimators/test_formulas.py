@@ -105,6 +105,14 @@ FORMULAS: dict[str, list[Formula]] = {
             by_hand.with_derivative_of(by_hand.half),
         )
     ],
+    "implicit": [
+        Formula(
+            "∂f(z) ∇ z,  ∇ z = −∇ F(z) / q(z) at constant z, for each entry,  F its CDF, q its density",
+            ("normals",),
+            {"samples": 2},
+            by_hand.implicit,
+        )
+    ],
     "lax": [
         Formula(
             "[f(z) − r(z)] ∇ log q(z) + ∇ r(z),  z = g(ε; φ),  ε ~ p(ε),  r a network",

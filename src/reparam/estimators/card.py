@@ -35,6 +35,7 @@ RELAXATION_OR_PATH = Requirement(
 )
 REJECTION = Requirement("a rejection sampler", lambda law: hasattr(law, "accept"))
 STANDARDIZATION = Requirement("a standardisation", lambda law: hasattr(law, "standardize"))
+CDF = Requirement("a CDF", lambda law: hasattr(law, "cdf"))
 MEAN = Requirement(
     "a mean in closed form that is not circular",
     lambda law: hasattr(law, "mean") and not isinstance(law, VonMises),
