@@ -87,7 +87,7 @@ class Arm(Estimator):
         value = values.mean(0)
         terms = (value, *(loss.mean(0) for loss in losses.values()))
         evaluations = self.samples // 2 * (1 + len(losses))
-        return Terms(value.detach(), terms, (1.0,) * len(terms), evaluations, memory)
+        return Terms(value, terms, (1.0,) * len(terms), evaluations, memory)
 
 
 @register("disarm")
@@ -159,7 +159,7 @@ class Disarm(Estimator):
             losses.append(law.sum_event(contrast * debias(law.logits, self.samples) * law.logits))
         runs = torch.cat(values)
         value = runs.mean(0)
-        return Terms(value.detach(), (value, *losses), (1.0,) * (1 + len(losses)), len(runs), memory)
+        return Terms(value, (value, *losses), (1.0,) * (1 + len(losses)), len(runs), memory)
 
 
 def antithetic(u: Tensor, logits: Tensor) -> Tensor:

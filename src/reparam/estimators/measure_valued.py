@@ -117,7 +117,7 @@ class MeasureValued(Estimator):
         values, losses = over_samples(one, noise)
         terms = (values.mean(0), *(loss.mean(0) for loss in losses))
         evaluations = self.samples * (1 + sum(runs.values()))
-        return Terms(terms[0].detach(), terms, (1.0,) * len(terms), evaluations, memory)
+        return Terms(terms[0], terms, (1.0,) * len(terms), evaluations, memory)
 
     def _sides(self, law: Normal, draw: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """μ + σ r, μ − σ r' and μ + σ m, constant, in the law's shape."""

@@ -135,7 +135,7 @@ class MuProp(Estimator):
             errors.append(0.5 * rest.square().sum())
             losses.append(rest.detach() * log_q[name] + _constant(by_slope) * means[name])
         return Terms(
-            values.detach().mean(0),
+            values.mean(0),
             tuple(loss.mean(0) for loss in losses),
             (1.0,) * len(losses),
             self.samples + 1,

@@ -155,7 +155,7 @@ class Lax(Estimator):
         signals = sample_signals(values, log_q, run.signals)
         losses = [values, *(signals[name] * log_q[name] + controls[name] for name in log_q)]
         return Terms(
-            values.detach().mean(0),
+            values.mean(0),
             tuple(loss.mean(0) for loss in losses),
             (1.0,) * len(losses),
             self.samples,
