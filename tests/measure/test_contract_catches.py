@@ -277,10 +277,10 @@ def test_settings_that_make_no_estimator_are_findings() -> None:
     first, second = contract.check(wrong)
     assert (first.check, first.passed, first.options) == ("settings", False, {"samples": 2})
     assert (
-        "setting {'samples': 2} makes no estimator: it raises estimator 'FalseExact' has no opt"
+        "setting {'samples': 2} makes no estimator: estimator 'FalseExact' has no opt"
         in first.detail
     )
-    assert "setting 'samples' makes no estimator: it raises TypeError" in second.detail and second.row()
+    assert "setting 'samples' makes no estimator: TypeError" in second.detail and second.row()
 
 
 def test_a_forgotten_dataclass_is_a_finding() -> None:

@@ -47,7 +47,7 @@ def settings(kind: type[Estimator]) -> list[Finding]:
             kind(**options)
         except Exception as error:
             shown = options if isinstance(options, Mapping) else {}
-            wrong = f"its card's setting {options!r} makes no estimator: it raises {reason(error)}"
+            wrong = f"its card's setting {options!r} makes no estimator: {reason(error)}"
             findings.append(Finding(name, shown, "", "settings", False, wrong))
     return findings
 
