@@ -276,10 +276,7 @@ def test_settings_that_make_no_estimator_are_findings() -> None:
     wrong = falsified("exact", settings=({}, {"samples": 2}, "samples"))
     first, second = contract.check(wrong)
     assert (first.check, first.passed, first.options) == ("settings", False, {"samples": 2})
-    assert (
-        "setting {'samples': 2} makes no estimator: estimator 'FalseExact' has no opt"
-        in first.detail
-    )
+    assert "setting {'samples': 2} makes no estimator: estimator 'FalseExact' has no opt" in first.detail
     assert "setting 'samples' makes no estimator: TypeError" in second.detail and second.row()
 
 
