@@ -35,8 +35,10 @@ class Promise(NamedTuple):
     objective: Objective = "expectation"
 
 
-LAW, PATH, BITS = "a log density", "a differentiable path", "a Bernoulli law"
+LAW, PATH, BITS = "a log density on a fixed support", "a differentiable path", "a Bernoulli law"
 RELAXED = "a relaxation"
+FIXED_PATH = f"{PATH} and a fixed support"
+MEAN = "a mean in closed form that is not circular, and a fixed support"
 PROMISES = {
     "annealed_straight_through": Promise(False, True, RELAXED, "1609.01704 1611.01144"),
     "arm": Promise(True, False, BITS, "1807.11143"),
@@ -49,10 +51,10 @@ PROMISES = {
     "gumbel_softmax": Promise(False, True, RELAXED, "1611.01144"),
     "half": Promise(False, True, RELAXED, "1310.8499 1511.05176"),
     "implicit": Promise(True, True, "a CDF", "1805.08498"),
-    "lax": Promise(True, False, PATH, "1711.00123", frozenset({"surrogate", "surrogate_scale"})),
+    "lax": Promise(True, False, FIXED_PATH, "1711.00123", frozenset({"surrogate", "surrogate_scale"})),
     "measure_valued": Promise(True, False, "a Normal law", "1906.10652"),
-    "mixed": Promise(True, False, LAW, "1506.05254"),
-    "muprop": Promise(True, True, "a mean in closed form that is not circular", "1511.05176 1703.07370"),
+    "mixed": Promise(True, False, "a law", "1506.05254"),
+    "muprop": Promise(True, True, MEAN, "1511.05176 1703.07370"),
     "nvil": Promise(False, False, LAW, "1402.0030", frozenset({"baseline"})),
     "pathwise": Promise(True, True, PATH, "1312.6114 1401.4082"),
     "rebar": Promise(True, True, f"{RELAXED} or {PATH}", "1703.07370 1711.00123"),

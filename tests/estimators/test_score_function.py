@@ -12,13 +12,13 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from reparam import estimators
-from reparam.distributions import Bernoulli, Normal
+from reparam import estimators, gradient_moments
+from reparam.distributions import Bernoulli, Normal, Uniform
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
 from reparam.estimators.score_function import ScoreFunction, _slope
 from reparam.noise import draw_block, generator
-from reparam.program import Params, describe
+from reparam.program import Params, Sample, describe
 
 # One Normal variable: every moment of an estimate is an integral over its one standard normal.
 NODES = torch.linspace(-10, 10, 401, dtype=torch.float64)
@@ -239,3 +239,23 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message
     with pytest.raises(ReparamError, match=message) as caught:
         estimators.make("score_function", options)
     assert "\n" not in str(caught.value)
+
+
+SCORES = ("score_function", "nvil", "vargrad", "vimco", "reweighted_wake_sleep", "lax", "muprop")
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_support_that_moves_is_refused(name: str) -> None:
+    """d/dh E z² = 2h/3 for z uniform on (0, h), but E[z² ∇ log q] = −h/3: what leaves at the edge is not seen."""
+
+    def program(params: Params, sample: Sample) -> Tensor:
+        return sample("z", Uniform(torch.zeros(1), params["high"])).square().sum(-1)
+
+    params = {"high": torch.tensor([1.5])}
+    with pytest.raises(ReparamError, match=f"{name} needs .*fixed support.*Uniform law.*pathwise"):
+        gradient_moments(program, params, name, draws=10)
+    found = gradient_moments(program, params, "pathwise", draws=20_000)
+    assert abs(found.mean["high"] - 1.0) < 6 * found.standard_error["high"]
+    u = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
+    score = -1 / 1.5  # of a density 1 / h
+    assert ((1.5 * u).square() * score).mean().item() == pytest.approx(-0.5, abs=1e-6)

@@ -25,6 +25,9 @@ class Law(ABC):
 
     reparameterized: bool = False
     """Whether the derivative of `path` with respect to the parameters is the pathwise gradient."""
+    fixed_support: bool = True
+    """Whether the support is the same for all parameters. Where it is not, scores ∇ log q do not have mean zero, and
+    estimators that are made of them are biased."""
 
     def __init__(self, *parameters: Tensor, event_dims: int | None = None) -> None:
         require_tensors(type(self).__name__, *parameters)

@@ -227,8 +227,10 @@ class Uniform(InverseCDF):
     """Entries uniform between `low` and `high`. Path: low + (high − low) u.
 
     The support moves with the parameters, so ∇ log_prob has no mean of zero: score-function estimators are wrong for
-    this law, the pathwise estimator is right.
+    this law, and refuse it; the pathwise estimator is right.
     """
+
+    fixed_support = False
 
     def __init__(self, low: Tensor, high: Tensor, event_dims: int | None = None) -> None:
         super().__init__(low, high, event_dims=event_dims)

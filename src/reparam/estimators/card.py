@@ -27,8 +27,14 @@ class Requirement:
     holds: Callable[[Law], bool] = field(compare=False)
 
 
-ANY_LAW = Requirement("a log density", lambda law: isinstance(law, Law))
+LAW = Requirement("a law", lambda law: isinstance(law, Law))
+ANY_LAW = Requirement(
+    "a log density on a fixed support", lambda law: isinstance(law, Law) and law.fixed_support
+)
 PATH = Requirement("a differentiable path", lambda law: law.reparameterized)
+PATH_AND_SCORE = Requirement(
+    "a differentiable path and a fixed support", lambda law: law.reparameterized and law.fixed_support
+)
 RELAXATION = Requirement("a relaxation", lambda law: isinstance(law, Relaxable))
 RELAXATION_OR_PATH = Requirement(
     "a relaxation or a differentiable path", lambda law: RELAXATION.holds(law) or PATH.holds(law)
@@ -37,8 +43,8 @@ REJECTION = Requirement("a rejection sampler", lambda law: hasattr(law, "accept"
 STANDARDIZATION = Requirement("a standardisation", lambda law: hasattr(law, "standardize"))
 CDF = Requirement("a CDF", lambda law: hasattr(law, "cdf"))
 MEAN = Requirement(
-    "a mean in closed form that is not circular",
-    lambda law: hasattr(law, "mean") and not isinstance(law, VonMises),
+    "a mean in closed form that is not circular, and a fixed support",
+    lambda law: hasattr(law, "mean") and law.fixed_support and not isinstance(law, VonMises),
 )
 """Of an angle z, a function that is no more periodic than z itself has another mean when the cut moves with the law."""
 FINITE_SUPPORT = Requirement("a finite support", lambda law: hasattr(law, "support"))

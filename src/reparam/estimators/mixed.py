@@ -13,7 +13,7 @@ from torch import Tensor
 from reparam import estimators
 from reparam.errors import ReparamError
 from reparam.estimators.base import Estimator, Run, Sites, Terms, name_of, register, restate
-from reparam.estimators.card import ANY_LAW, Card
+from reparam.estimators.card import LAW, Card
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Choose, Params, Trace
 from reparam.registry import nearest
@@ -48,7 +48,7 @@ class Mixed(Estimator):
         paper="Schulman et al. 2015 (arXiv:1506.05254), stochastic computation graphs",
         unbiased=True,
         needs_derivative=False,
-        requires=ANY_LAW,
+        requires=LAW,
         evaluations=lambda estimator, sites: estimator.evaluations(sites),
         settings=(
             {"sites": {"top": {"name": "exact"}, "low": {"name": "score_function"}}},

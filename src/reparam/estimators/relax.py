@@ -24,7 +24,7 @@ from reparam.estimators.base import (
     restate,
     sample_signals,
 )
-from reparam.estimators.card import PATH, RELAXATION, RELAXATION_OR_PATH, Card
+from reparam.estimators.card import PATH_AND_SCORE, RELAXATION, RELAXATION_OR_PATH, Card
 from reparam.estimators.networks import apply_network, context_of, flat_event, init_network
 from reparam.estimators.rebar import Rebar, Tunables, Tuned, moved, relaxable
 from reparam.noise import Noise, NoiseSpec
@@ -122,7 +122,7 @@ class Lax(Estimator):
         paper="Grathwohl et al. 2018 (arXiv:1711.00123)",
         unbiased=True,
         needs_derivative=False,
-        requires=PATH,
+        requires=PATH_AND_SCORE,
         evaluations=lambda estimator, sites: estimator.samples,
         tunables=frozenset({"surrogate", "surrogate_scale"}),
         given_signal=True,

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -66,6 +66,7 @@ class Summary:
     laws: tuple[str, ...]
     """The laws of `reparam.distributions` that it handles, by name."""
     any_law: bool
+    """Whether it handles every law, or every one whose support is fixed."""
     evaluations: tuple[int | None, int | None]
     """Evaluations of f per estimate at the defaults, for one and for two sites of three entries each; None where
     the defaults do not fit so many sites."""
@@ -122,11 +123,15 @@ def summarise(name: str) -> Summary:
         card=kind.card,
         promises=tuple(_promises(kind, known)),
         laws=fitting,
-        any_law=len(fitting) == len(known),
+        any_law=_handles_any(fitting, known),
         evaluations=(_evaluations(kind, known.get(example), 1), _evaluations(kind, known.get(example), 2)),
         example_law=example,
         options=tuple(_options(kind)),
     )
+
+
+def _handles_any(fitting: Collection[str], known: Mapping[str, Law]) -> bool:
+    return all(name in fitting for name, law in known.items() if law.fixed_support)
 
 
 def _fitting(card: Card, known: Mapping[str, Law]) -> tuple[str, ...]:
@@ -136,7 +141,7 @@ def _fitting(card: Card, known: Mapping[str, Law]) -> tuple[str, ...]:
 def _promises(kind: type[Estimator], known: Mapping[str, Law]) -> Iterator[tuple[str, str]]:
     def laws(card: Card) -> str:
         fitting = _fitting(card, known)
-        names = "any" if len(fitting) == len(known) else ", ".join(fitting) or "none of this package"
+        names = "any" if _handles_any(fitting, known) else ", ".join(fitting) or "none of this package"
         return f"{names} (it needs {card.requires.words})"
 
     yield "estimates", _by_option(kind, lambda card: f"the gradient of {OBJECTIVES[card.objective]}")
