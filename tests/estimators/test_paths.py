@@ -8,14 +8,15 @@ import torch
 from reparam import estimators
 from reparam.distributions import Bernoulli, OneHotCategorical
 from reparam.engine.gradient import estimate_gradient
-from reparam.estimators.paths import PathEstimator
+from reparam.estimators.card import RELAXATION
+from reparam.estimators.paths import PathEstimator, with_derivative_of
 from reparam.noise import draw_block
 from reparam.program import describe
 
 NAMES = [
     name
     for name in estimators.names()
-    if issubclass(estimators.get(name), PathEstimator) and name != "pathwise"
+    if issubclass(kind := estimators.get(name), PathEstimator) and kind.card.requires is RELAXATION
 ]
 LOGITS = {
     Bernoulli: torch.tensor([[0.0, -30.0, 30.0], [30.0, 29.0, -30.0]]),
@@ -71,3 +72,14 @@ def test_an_estimate_is_the_mean_over_its_samples(name: str) -> None:
     torch.testing.assert_close(whole.value, torch.stack([one.value for one in single]).mean(0))
     expected = torch.stack([one.gradient["logits"] for one in single]).mean(0)
     torch.testing.assert_close(whole.gradient["logits"], expected)
+
+
+def test_a_surrogate_s_derivative_stands_in_the_place_of_the_sample_s() -> None:
+    x = torch.tensor([0.3, -1.2], dtype=torch.float64)
+
+    def f(x):
+        return with_derivative_of(x.sin(), x.square()).pow(2).sum()
+
+    slope, value = torch.func.grad_and_value(f)(x)
+    torch.testing.assert_close(value, x.pow(4).sum())
+    torch.testing.assert_close(slope, 2 * x.square() * x.cos())

@@ -74,10 +74,8 @@ class Arm(Estimator):
             values, losses = [base.value], {}
             for name, site in base.latent.items():
                 u = draw[name]["uniform"]
-                twin = site.law.path({"uniform": 1 - u}).detach()
-                value = rerun(
-                    run, params, base, name, twin, lambda later, law: law.path(draw[later]).detach()
-                )
+                twin = site.law.path({"uniform": 1 - u})
+                value = rerun(run, params, base, name, twin, lambda later, law: law.path(draw[later]))
                 values.append(value)
                 change = on_plate((base.value - value).detach(), len(site.law.plate))
                 losses[name] = change * site.law.sum_event((u - 0.5) * site.law.logits)
@@ -138,7 +136,7 @@ class Disarm(Estimator):
     ) -> Terms:
         def bits(name: str, law: Any) -> Tensor:
             """The site's K antithetic samples, on a new first axis."""
-            return law.path({"uniform": antithetic(noise[name]["uniform"], law.logits)}).detach()
+            return law.path({"uniform": antithetic(noise[name]["uniform"], law.logits)})
 
         def first(name: str, law: Any) -> Tensor:
             return bits(name, law)[0]
@@ -171,8 +169,8 @@ def antithetic(u: Tensor, logits: Tensor) -> Tensor:
     if len(u) == 1:
         return torch.cat([u, 1 - u])
     frequent = logits > 0
-    exponential = -torch.where(frequent, u, 1 - u).log()
-    simplex = exponential / exponential.sum(0)
+    logarithm = torch.where(frequent, u, 1 - u).log()
+    simplex = logarithm / logarithm.sum(0)
     copula = (1 - simplex) ** (len(u) - 1)
     return torch.where(frequent, copula, 1 - copula)
 

@@ -92,7 +92,7 @@ class MeasureValued(Estimator):
 
         def one(draw: Noise) -> tuple[Tensor, list[Tensor]]:
             def later(name: str, law: Any) -> Tensor:
-                return law.path(draw[name]).detach()
+                return law.path(draw[name])
 
             base = hard_run(run, params, draw)
             losses = []
@@ -120,13 +120,12 @@ class MeasureValued(Estimator):
         return Terms(terms[0], terms, (1.0,) * len(terms), evaluations, memory)
 
     def _sides(self, law: Normal, draw: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """μ + σ r, μ − σ r' and μ + σ m, constant, in the law's shape."""
+        """μ + σ r, μ − σ r' and μ + σ m, in the law's shape."""
         r = _weibull(draw["weibull"])
         opposite = r if self.coupled else _weibull(draw["opposite"])
         n = draw["normal" if self.coupled else "maxwell"]
         m = torch.copysign((n.square() + r.square()).sqrt(), n)
-        loc, scale = law.loc.detach(), law.scale.detach()
-        return loc + scale * r, loc - scale * opposite, loc + scale * m
+        return law.loc + law.scale * r, law.loc - law.scale * opposite, law.loc + law.scale * m
 
 
 def _weibull(uniform: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ from reparam.program import Params
 
 
 def with_derivative_of(surrogate: Tensor, z: Tensor) -> Tensor:
-    """The hard sample `z`, which has no derivative of its own, with that of `surrogate`."""
-    return z + (surrogate - surrogate.detach())
+    """The value of the sample `z`, with the derivative of `surrogate`."""
+    return z.detach() + (surrogate - surrogate.detach())
 
 
 @dataclass(frozen=True)

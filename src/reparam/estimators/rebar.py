@@ -154,7 +154,7 @@ class Rebar(Estimator):
                 temperature = self._temperature(name, tunables)
                 control = self._control(site, log_q[name], variate, draw[name], temperature)
                 controls = controls + self._eta(name, tunables) * _spread(control, trace.value)
-            return trace.value.detach(), direct, log_q, controls
+            return trace.value, direct, log_q, controls
 
         values, direct, log_q, controls = over_samples(one, noise)
         signals = sample_signals(values, log_q, run.signals)
@@ -183,7 +183,7 @@ class Rebar(Estimator):
                 if other == name:
                     return own
                 if other in before:
-                    return trace.sites[other].z.detach()
+                    return trace.sites[other].z
                 if not isinstance(law, Relaxable):
                     return law.path(noise[other])
                 g = law.perturb(noise[other])
