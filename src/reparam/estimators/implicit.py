@@ -39,4 +39,4 @@ class Implicit(PathEstimator):
     )
 
     def draw(self, law: Any, noise: Mapping[str, Tensor], memory: Any) -> Tensor:
-        return differentiable_root(law.cdf, law.path(noise).detach())
+        return differentiable_root(law.cdf, law.path(noise))
