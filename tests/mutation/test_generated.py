@@ -22,7 +22,6 @@ LEAST_CAUGHT = 0.95
 SHARED = {
     "base": ("exact", "score_function", "vimco", "rebar"),
     "corrected": ("rsvi", "grep"),
-    "corrected": ("rsvi", "grep"),
     "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("nvil", "muprop", "relax"),
     "paths": ("straight_through", "st_gumbel_softmax"),
@@ -30,7 +29,6 @@ SHARED = {
 """The estimators by which a fault shows in a file that has none of its own."""
 BESIDE = {
     "base": ("given_signals", "score_function", "vimco"),
-    "corrected": ("rsvi", "grep"),
     "corrected": ("rsvi", "grep"),
     "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("networks", "nvil"),
