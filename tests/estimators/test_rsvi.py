@@ -18,6 +18,7 @@ from reparam import (
     estimate,
     gradient_moments,
 )
+from reparam.distributions import ulrich
 from reparam.distributions.bessel import log_bessel
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
@@ -214,6 +215,23 @@ def test_failed_draws_are_counted() -> None:
     noise["z"]["proposal"][1, 2, 0] = -30.0
     assert estimate(program, params, estimator, noise).failed.item() == 2
     assert estimate(program, params, "pathwise", 0).failed is None
+
+
+def test_failed_draws_are_counted_over_all_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one proposal instead of 26 a share of 1 − acceptance fails: within 6 standard errors of its own rate."""
+    params, draws = {"kappa": torch.tensor(3.0)}, 2000
+
+    def program(params, sample):
+        law = VonMisesFisher(torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(3, 4), params["kappa"])
+        return sample("z", law)[..., 0]
+
+    assert gradient_moments(program, params, "rsvi", draws=draws).failed == 0
+    assert gradient_moments(program, params, "score_function", draws=draws).failed is None
+    monkeypatch.setattr(ulrich, "PROPOSALS", 1)
+    found = gradient_moments(program, params, "rsvi", draws=draws).failed
+    singles = sum(estimate(program, params, "rsvi", seed).failed.item() for seed in range(300)) / 900
+    error = (singles * (1 - singles) * (1 / 900 + 1 / (3 * draws))) ** 0.5
+    assert 0.05 < singles < 0.6 and abs(found / (3 * draws) - singles) < 6 * error
 
 
 def test_the_law_s_own_noise_comes_along() -> None:

@@ -81,7 +81,7 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     - snr: norm of the mean, less its noise, over the root of the variance; cosine: of mean and reference;
     - work_variance: variance times evaluations.
     All are NaN for an estimator whose estimates are not finite.
-    evaluations/<label>: of f per datum and estimate.
+    evaluations/<label>: of f per datum and estimate. failed_rejections/<label>: over all draws, where there are any.
 
     Times are facts of the machine and go to the seed's status: seconds/<label> of one traced estimate as in a training
     step, and variance_seconds/<label>/<group>, at the last step measured.
@@ -110,6 +110,8 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
             continue
         seconds = machine[f"seconds/{label}"] = _seconds(sampler, context.device)
         metrics[f"evaluations/{label}"] = float(moments.evaluations)
+        if moments.failed is not None:
+            metrics[f"failed_rejections/{label}"] = float(moments.failed)
         for group, names in groups.items():
             found = summary(moments, references[target], names, len(x))
             metrics |= {f"{quantity}/{label}/{group}": value for quantity, value in found.items()}

@@ -17,7 +17,7 @@ from reparam.engine.inputs import as_estimator, as_params, check_count, check_gi
 from reparam.estimators import Estimator
 from reparam.measure.layers import Layer, trusted_layers, whole, with_own_biases
 from reparam.measure.running import Running, Sums, sums
-from reparam.measure.subject import VALUE, Blocks, Estimates, Subject, entries, pick
+from reparam.measure.subject import FAILED, VALUE, Blocks, Estimates, Subject, entries, pick
 from reparam.noise import Noise, NoiseSpecs, generator
 from reparam.program import Params, Program
 
@@ -55,6 +55,8 @@ class Moments:
     tunables: dict[str, Tensor]
     memory: Any
     """The estimator's own parameters and running averages at which it was measured."""
+    failed: int | None = None
+    """Plate entries of rejection samplers, over all draws, that found no candidate to accept; None without any."""
 
     @property
     def standard_error(self) -> dict[str, Tensor]:
@@ -180,6 +182,7 @@ class Sampler:
             draws,
             subject.tunables,
             subject.memory,
+            round(mean[FAILED].item() * draws) if FAILED in mean else None,
         )
 
     def step(self, noise: Noise, pivot: Estimates) -> Sums:

@@ -19,8 +19,8 @@ from reparam.program import Program
 
 BLOCK = 128
 """Draws whose noise comes from one stream; part of what makes a result what it is."""
-VALUE = ""
-"""The objective's reading, among the gradients by parameter: no parameter has this name."""
+VALUE, FAILED = "", "\0"
+"""The objective's reading and the failed rejections, among the gradients by parameter: no parameter has these names."""
 
 Estimates = dict[str, Tensor]
 
@@ -81,8 +81,9 @@ class Subject:
 
 
 def entries(found: Estimate) -> Estimates:
-    """Objective and gradient under one roof."""
-    return {VALUE: found.value, **found.gradient}
+    """Objective, gradient and failures under one roof."""
+    failed = {} if found.failed is None else {FAILED: found.failed.to(found.value.dtype)}
+    return {VALUE: found.value, **failed, **found.gradient}
 
 
 @dataclass(frozen=True)
