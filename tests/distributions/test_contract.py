@@ -613,3 +613,14 @@ def test_parameters_that_cannot_be_are_told_in_one_line(make, message: str) -> N
     with pytest.raises(ReparamError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in LAWS if hasattr(LAWS[name].law, "kl")])
+def test_a_divergence_to_a_law_of_another_kind_is_refused(name: str) -> None:
+    """Attributes of the same names would give a number: Beta to Kumaraswamy, Normal to Laplace."""
+    law = LAWS[name].law
+    other = distributions.Logistic.example()
+    with pytest.raises(
+        ReparamError, match=f"{type(law).__name__}.kl has a closed form to .*, not to Logistic"
+    ):
+        law.kl(other)

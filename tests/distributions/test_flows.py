@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from reparam import gradient_moments
-from reparam.distributions import Flow, Normal, NormalizingFlow, PlanarFlow, RadialFlow, TransformFlow
+from reparam.distributions import (
+    Flow,
+    Normal,
+    NormalizingFlow,
+    PlanarFlow,
+    RadialFlow,
+    TransformFlow,
+    Uniform,
+)
 from reparam.engine.paths import build
 from reparam.errors import ReparamError
 from reparam.noise import draw, generator
@@ -243,3 +251,22 @@ def test_transforms_of_torch_are_flows() -> None:
 def test_bad_input_is_refused_in_one_line(make, message: str) -> None:
     with pytest.raises(ReparamError, match=message):
         make()
+
+
+def test_a_density_kept_from_a_draw_without_derivatives_is_found_anew() -> None:
+    w = torch.tensor([0.5, 0.4], requires_grad=True)
+    law = NormalizingFlow(
+        Normal(torch.zeros(2), torch.ones(2)), [PlanarFlow(torch.ones(2), w, torch.zeros(()))]
+    )
+    with torch.no_grad():
+        z = law.path({"normal": torch.tensor([0.3, -0.8])})
+        kept = law.log_prob(z)
+    found = law.log_prob(z)
+    assert found.requires_grad and not kept.requires_grad
+    torch.testing.assert_close(found, kept)
+
+
+def test_flows_move_the_edges_of_a_bounded_base() -> None:
+    flow = PlanarFlow(torch.ones(2), torch.ones(2), torch.zeros(()))
+    assert NormalizingFlow(Normal(torch.zeros(2), torch.ones(2)), [flow]).fixed_support
+    assert not NormalizingFlow(Uniform(torch.zeros(2), torch.ones(2)), [flow]).fixed_support

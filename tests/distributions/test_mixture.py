@@ -16,6 +16,7 @@ from reparam.distributions import (
     Gamma,
     MixtureSameFamily,
     Normal,
+    Uniform,
     VonMises,
     from_torch,
 )
@@ -196,3 +197,30 @@ def test_further_axes_may_be_part_of_the_event() -> None:
     z = torch.linspace(-1, 1, 4, dtype=torch.float64)
     assert (plate.plate, event.plate, event.shape) == ((4,), (), (4,))
     torch.testing.assert_close(event.log_prob(z), plate.log_prob(z).sum())
+
+
+def test_vectors_far_apart_have_the_same_derivatives_in_single_precision() -> None:
+    """The weights of entry d leave its own density out: as a sum of the others, for a difference would cancel."""
+    loc = torch.tensor([[[0.0, 0.0], [0.3, 1e4]]], dtype=torch.float64)
+    noise = {"choice": torch.tensor([0.3]), "normal": torch.tensor([[[0.4, -0.7], [1.1, 0.2]]])}
+
+    def gradient(dtype: torch.dtype) -> torch.Tensor:
+        def total(logits: torch.Tensor) -> torch.Tensor:
+            law = MixtureSameFamily(
+                Categorical(logits=logits), Normal(loc.to(dtype), torch.ones(1, 2, 2, dtype=dtype))
+            )
+            return law.path({role: draw.to(dtype) for role, draw in noise.items()})[..., 0].sum()
+
+        return torch.func.grad(total)(torch.zeros(1, 2, dtype=dtype))
+
+    exact = gradient(torch.float64)
+    torch.testing.assert_close(gradient(torch.float32).double(), exact, rtol=1e-4, atol=1e-5)
+
+
+def test_vectors_of_angles_and_moving_supports_are_told() -> None:
+    angles = VonMises(torch.zeros(2, 3), torch.ones(2, 3))
+    with pytest.raises(ReparamError, match="vectors of VonMises entries are not differentiated"):
+        MixtureSameFamily(Categorical(logits=torch.zeros(2)), angles)
+    weights, low = Categorical(logits=torch.zeros(2)), torch.zeros(2)
+    assert not MixtureSameFamily(weights, Uniform(low, low + 1, event_dims=0)).fixed_support
+    assert MixtureSameFamily(weights, Normal(low, low + 1, event_dims=0)).fixed_support

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +14,23 @@ from torch.distributions import Distribution
 
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
+
+
+def _of_known_kinds(kl: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """`kl`, with a ReparamError for another law than those that it is annotated with: it would read its attributes."""
+
+    @functools.wraps(kl)
+    def checked(self: Any, other: Any) -> Tensor:
+        known = typing.get_type_hints(kl)["other"]
+        if not isinstance(other, known):
+            kinds = typing.get_args(known) or (known,)
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise ReparamError(
+                f"{type(self).__name__}.kl has a closed form to {names}, not to {type(other).__name__}"
+            )
+        return kl(self, other)
+
+    return checked
 
 
 class Law(ABC):
@@ -28,6 +48,11 @@ class Law(ABC):
     fixed_support: bool = True
     """Whether the support is the same for all parameters. Where it is not, scores ∇ log q do not have mean zero, and
     estimators that are made of them are biased."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kl" in cls.__dict__:
+            cls.kl = _of_known_kinds(cls.kl)  # type: ignore[attr-defined]
 
     def __init__(self, *parameters: Tensor, event_dims: int | None = None) -> None:
         require_tensors(type(self).__name__, *parameters)

@@ -12,7 +12,10 @@ from torch.nn.functional import softplus
 
 from reparam.distributions.base import Law, require
 from reparam.distributions.implicit import bisect, differentiable_root
+from reparam.distributions.location_scale import LocationScale
+from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal
+from reparam.distributions.student_t import StudentT
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
@@ -117,7 +120,8 @@ class NormalizingFlow(Law):
     """The law of fₖ(… f₁(x)) for x of the law `base`, whose plate, events and noise it has.
 
     The log density of a sample that this very object drew is found on the way and needs no inverse; that of any other
-    point inverts the flows. The parameters of the flows must broadcast to the base's shape.
+    point inverts the flows. The parameters of the flows must broadcast to the base's shape. Flows move the edges of a
+    base law that has any, so the support counts as fixed for base laws on the whole line only.
     """
 
     def __init__(self, base: Law, flows: Sequence[Flow]) -> None:
@@ -128,7 +132,9 @@ class NormalizingFlow(Law):
             )
         self.base, self.flows = base, tuple(flows)
         self.reparameterized = base.reparameterized
+        self.fixed_support = isinstance(base, Normal | LocationScale | MultivariateNormal | StudentT)
         self._drawn: tuple[Tensor, Tensor] | None = None
+        self._drawn_with_derivatives = False
 
     @classmethod
     def example(cls) -> NormalizingFlow:
@@ -147,10 +153,12 @@ class NormalizingFlow(Law):
         x = self.base.path(noise)
         z, log_det = self._push(x)
         self._drawn = z, self.base.log_prob(x) - log_det
+        self._drawn_with_derivatives = torch.is_grad_enabled()
         return z
 
     def log_prob(self, z: Tensor) -> Tensor:
-        if self._drawn is not None and z is self._drawn[0]:
+        whole = self._drawn_with_derivatives or not torch.is_grad_enabled()
+        if self._drawn is not None and z is self._drawn[0] and whole:
             return self._drawn[1]
         x = z
         for flow in reversed(self.flows):

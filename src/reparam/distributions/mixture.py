@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from reparam.distributions.base import Law
 from reparam.distributions.categorical import Categorical
 from reparam.distributions.implicit import ENTRYWISE, TRIANGULAR, differentiable_root
+from reparam.distributions.von_mises import VonMises
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
@@ -44,6 +46,11 @@ class MixtureSameFamily(Law):
                 f"events of at most one axis, but {_name(component)} has the plate {component.plate} and the event "
                 f"{component.event}; its event_dims says which axes are the event"
             )
+        if component.event_dims and isinstance(component, VonMises):
+            raise ReparamError(
+                "MixtureSameFamily: vectors of VonMises entries are not differentiated (their density is periodic, "
+                "their cdf is not); make it a mixture of angles, with components of event_dims=0"
+            )
         plate = torch.broadcast_shapes(logits.shape, component.plate)[:-1]
         shape = torch.empty((*plate, *component.event), device="meta")
         super().__init__(shape, event_dims=component.event_dims if event_dims is None else event_dims)
@@ -52,6 +59,7 @@ class MixtureSameFamily(Law):
                 f"MixtureSameFamily: event_dims={event_dims} is less than the components' {component.event_dims}"
             )
         self.mixture_distribution, self.component_distribution = mixture_distribution, component
+        self.fixed_support = component.fixed_support
 
     @classmethod
     def example(cls) -> MixtureSameFamily:
@@ -97,7 +105,7 @@ class MixtureSameFamily(Law):
             entries = copy.copy(component)
             entries.event_dims = 0
             densities = entries.log_prob(wide)
-            log_weights = log_weights + densities.cumsum(-1) - densities
+            log_weights = log_weights + pad(densities[..., :-1].cumsum(-1), (1, 0))
         weights = log_weights.softmax(self._axis)
         return (weights * component.cdf(wide)).sum(self._axis)  # type: ignore[attr-defined]
 

@@ -21,6 +21,9 @@ class VonMises(InverseCDF):
 
     Path: loc + t, with t in (−π, π) the inverse CDF around the mode: samples are within half a turn of `loc` and not
     wrapped, and so is what `cdf` counts; `log_prob` is periodic. dt/dκ is implicit (Figurnov et al. 2018).
+
+    The cut moves with loc: estimators made of scores (score_function, lax, …) are exact for f that are periodic in z,
+    and biased for others; pathwise and implicit are exact for both.
     """
 
     def __init__(self, loc: Tensor, concentration: Tensor, event_dims: int | None = None) -> None:
