@@ -5,7 +5,7 @@
 Each estimator, installed plug-ins included, is measured with the first of its card's settings that fits one of the
 models below: there is no list to edit. An estimate is all that a training step asks for: gradient, memory and the
 gradient of the estimator's own parameters, traced as in a training. The unit is one plain PyTorch backward pass written
-by hand on the same model (score function, or pathwise for the Gaussian code), noise included, taken in turns with all
+by hand on the same model (score function, or pathwise for continuous codes), noise included, taken in turns with all
 the others in the same round.
 """
 
@@ -31,6 +31,7 @@ NETS = {
     "70 bits": nets.belief_net(64, 70, 24),
     "10 of 8": nets.one_hot_vae(64, 10, 8, 24),
     "Gaussian": nets.gaussian_vae(64, 50, 10, 24),
+    "Gamma": nets.gamma_vae(64, 10, 24),
     "6 bits": nets.belief_net(64, 6, 24),
 }
 

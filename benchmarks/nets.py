@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, linear
+from torch.nn.functional import binary_cross_entropy_with_logits, linear, softplus
 
-from reparam import Bernoulli, Normal, OneHotCategorical
+from reparam import Bernoulli, Gamma, Normal, OneHotCategorical
 from reparam.program import Params, Program, Sample
 
 Loss = Callable[[Params], Tensor]
@@ -133,6 +133,30 @@ def gaussian_vae(pixels: int, hidden: int, latent: int, batch: int) -> Net:
         z = mean + spread.exp() * torch.randn_like(mean)
         kl = 0.5 * (mean.square() + (2 * spread).exp() - 1 - 2 * spread).sum()
         return _log_bits(decode(params, z), x).sum() - kl
+
+    return Net(program, params, {"pathwise": pathwise})
+
+
+def gamma_vae(pixels: int, latent: int, batch: int) -> Net:
+    """A code of gamma variables with rate 1 below bits, linear both ways; the bound with a single-sample KL."""
+    source = torch.Generator().manual_seed(0)
+    x = (torch.rand(batch, pixels, generator=source) < 0.3).float()
+    params = _weights({"encoder": (pixels, latent), "decoder": (latent, pixels)}, source)
+    one = torch.ones(latent)
+
+    def shape_of(params: Params) -> Tensor:
+        return 1 + softplus(_layer(params, "encoder", x))
+
+    def program(params: Params, sample: Sample) -> Tensor:
+        q = Gamma(shape_of(params), one)
+        z = sample("z", q, context=x)
+        likelihood = Bernoulli(logits=_layer(params, "decoder", z)).log_prob(x)
+        return likelihood + Gamma(one, one).log_prob(z) - q.log_prob(z)
+
+    def pathwise(params: Params) -> Tensor:
+        q = torch.distributions.Gamma(shape_of(params), one)
+        z = q.rsample()
+        return (_log_bits(_layer(params, "decoder", z), x).sum(-1) - z.sum(-1) - q.log_prob(z).sum(-1)).sum()
 
     return Net(program, params, {"pathwise": pathwise})
 

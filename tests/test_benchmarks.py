@@ -41,6 +41,6 @@ def test_moments_are_compared_with_a_loop() -> None:
 def test_every_registered_estimator_is_timed() -> None:
     told = run("estimators.py", "--rounds", "1", "--seconds", "0.001")
     timed = re.findall(
-        r"^(\w+) +(?:\d+ bits|10 of 8|Gaussian) +\d+ +\d+\.\d+ +\d+\.\d+  ", told, re.MULTILINE
+        r"^(\w+) +(?:\d+ bits|10 of 8|Gaussian|Gamma) +\d+ +\d+\.\d+ +\d+\.\d+  ", told, re.MULTILINE
     )
     assert timed == estimators.names()

@@ -1,7 +1,6 @@
 """Verdicts on simulated comparisons with known truth and on synthetic results, every kind both ways."""
 
 import dataclasses
-import gc
 import math
 
 import numpy as np
@@ -23,15 +22,6 @@ GOOD = [1.0, 1.1, 0.9, 1.05, 0.95]
 def no_plans(monkeypatch):
     """How many seeds a test would need is worked out for every undecided claim, and is nothing to thousands of them."""
     monkeypatch.setattr(verdicts, "_seeds_needed", lambda *arguments: None)
-
-
-@pytest.fixture(autouse=True)
-def few_objects_to_collect():
-    """statsmodels runs the garbage collector at every correction; thousands of simulated papers feel it."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def verdicts_of(draws):

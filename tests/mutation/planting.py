@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import inspect
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
@@ -32,17 +33,15 @@ ORDER = ("plates", "evaluations", "own parameters", "derivative", "signals", "me
 def planted(file: Path, tree: ast.Module) -> Iterator[None]:
     """The functions of a module of the package with the code of `tree` in the place of their own."""
     module = importlib.import_module(".".join(["reparam", *file.relative_to(PACKAGE).with_suffix("").parts]))
-    changed = []
-    for name, code in _codes(tree, file).items():
-        function = _function(module, name)
-        if function is not None and function.__code__ != code:
-            changed.append((function, function.__code__))
-            function.__code__ = code
+    found = ((_function(module, name), code) for name, code in _codes(tree, file).items())
+    changed = [(f, f.__code__, code) for f, code in found if f is not None and f.__code__ != code]
     assert changed, f"{file.name}: this changes nothing"
     try:
+        for function, _, code in changed:
+            function.__code__ = code
         yield
     finally:
-        for function, code in changed:
+        for function, code, _ in changed:
             function.__code__ = code
 
 
@@ -130,4 +129,6 @@ def _function(module: Any, name: str) -> FunctionType | None:
         found = found.fget
     if isinstance(found, staticmethod):
         found = found.__func__
+    if callable(found):
+        found = inspect.unwrap(found)
     return found if isinstance(found, FunctionType) else None
