@@ -163,7 +163,7 @@ class MuProp(Estimator):
 
 
 def _mean_field(run: Run, params: Params) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-    """z̄ by site, f(z̄), and the derivative of Σ_plate f(z̄) with respect to each z̄; constants all."""
+    """z̄ by site, f(z̄), and the derivative of Σ_plate f(z̄) with respect to each z̄, a constant."""
     sites = run.sites(params, lambda name, law: law.mean)
 
     def shifted(shifts: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -173,11 +173,7 @@ def _mean_field(run: Run, params: Params) -> tuple[dict[str, Tensor], Tensor, di
     at = {name: torch.zeros_like(site.z) for name, site in sites.items()}
     value, pullback, means = torch.func.vjp(shifted, at, has_aux=True)  # type: ignore[misc]
     (slopes,) = pullback(torch.ones_like(value))
-    return (
-        {name: mean.detach() for name, mean in means.items()},
-        value.detach(),
-        {name: slope.detach() for name, slope in slopes.items()},
-    )
+    return means, value, {name: slope.detach() for name, slope in slopes.items()}
 
 
 def _constant(coefficient: Tensor | float) -> Tensor | float:
