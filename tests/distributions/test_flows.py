@@ -11,11 +11,18 @@ from torch import Tensor
 
 from reparam import gradient_moments
 from reparam.distributions import (
+    Beta,
+    Categorical,
     Flow,
+    FromCDF,
+    Logistic,
+    LogitRelaxedBernoulli,
+    MixtureSameFamily,
     Normal,
     NormalizingFlow,
     PlanarFlow,
     RadialFlow,
+    RelaxedBernoulli,
     TransformFlow,
     Uniform,
 )
@@ -266,7 +273,33 @@ def test_a_density_kept_from_a_draw_without_derivatives_is_found_anew() -> None:
     torch.testing.assert_close(found, kept)
 
 
-def test_flows_move_the_edges_of_a_bounded_base() -> None:
-    flow = PlanarFlow(torch.ones(2), torch.ones(2), torch.zeros(()))
-    assert NormalizingFlow(Normal(torch.zeros(2), torch.ones(2)), [flow]).fixed_support
-    assert not NormalizingFlow(Uniform(torch.zeros(2), torch.ones(2)), [flow]).fixed_support
+PLANAR = PlanarFlow(torch.ones(2), torch.ones(2), torch.zeros(()))
+SIGMOID = torch.distributions.SigmoidTransform()
+AFFINE = torch.distributions.AffineTransform(torch.zeros(2), torch.ones(2))
+SQUASHED = torch.distributions.ComposeTransform([SIGMOID, AFFINE])
+
+
+@pytest.mark.parametrize(
+    ("base", "flows", "fixed"),
+    [
+        (Normal, [PLANAR], True),
+        (Logistic, [PLANAR, TransformFlow(AFFINE)], True),
+        (Uniform, [PLANAR], False),
+        (Uniform, [], False),
+        (Normal, [PLANAR, TransformFlow(SIGMOID)], True),
+        (Normal, [TransformFlow(SIGMOID), PLANAR], False),
+        (Normal, [TransformFlow(SQUASHED)], False),
+        (Normal, [TransformFlow(torch.distributions.IndependentTransform(SQUASHED, 1))], False),
+        (lambda low, high: RelaxedBernoulli(0.5, low), [PLANAR], False),
+        (lambda low, high: LogitRelaxedBernoulli(0.5, low), [PLANAR], True),
+        (lambda low, high: FromCDF(torch.sigmoid, (), shape=(2,)), [PLANAR], True),
+        (lambda low, high: FromCDF(torch.sigmoid, (), (0.0, 1.0), (2,)), [PLANAR], False),
+        (lambda low, high: MixtureSameFamily(Categorical(low), Normal(low, high)), [PLANAR], True),
+        (lambda low, high: MixtureSameFamily(Categorical(low), Beta(high, high)), [PLANAR], False),
+        (lambda *given: NormalizingFlow(Normal(*given), [PLANAR]), [PLANAR], True),
+        (lambda *given: NormalizingFlow(Normal(*given), [TransformFlow(SIGMOID)]), [PLANAR], False),
+    ],
+)
+def test_flows_move_the_edges_that_they_meet(base, flows: list[Flow], fixed: bool) -> None:
+    given = torch.full((2, 2), 0.5), torch.ones(2, 2)
+    assert NormalizingFlow(base(*given), flows).fixed_support == fixed

@@ -23,6 +23,7 @@ from reparam.distributions import (
 from reparam.distributions.incomplete_gamma import velocity
 from reparam.engine.paths import build
 from reparam.errors import ReparamError
+from reparam.estimators.base import able
 from reparam.noise import draw_block
 
 LOGITS = torch.tensor([0.3, -1.0, 0.8], dtype=torch.float64)
@@ -224,3 +225,12 @@ def test_vectors_of_angles_and_moving_supports_are_told() -> None:
     weights, low = Categorical(logits=torch.zeros(2)), torch.zeros(2)
     assert not MixtureSameFamily(weights, Uniform(low, low + 1, event_dims=0)).fixed_support
     assert MixtureSameFamily(weights, Normal(low, low + 1, event_dims=0)).fixed_support
+
+
+def test_muprop_refuses_the_circular_mean_of_mixed_angles() -> None:
+    weights, low = Categorical(logits=torch.zeros(2)), torch.zeros(2)
+    numbers, angles = (
+        MixtureSameFamily(weights, kind(low, low + 1, event_dims=0)) for kind in (Normal, VonMises)
+    )
+    assert "muprop" in able(numbers)
+    assert "muprop" not in able(angles)

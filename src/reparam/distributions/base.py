@@ -48,6 +48,10 @@ class Law(ABC):
     fixed_support: bool = True
     """Whether the support is the same for all parameters. Where it is not, scores ∇ log q do not have mean zero, and
     estimators that are made of them are biased."""
+    unbounded: bool = False
+    """Whether the support is the whole of ℝⁿ, n entries per event: there is no edge that a flow could move."""
+    periodic: bool = False
+    """Whether the entries are angles: the density has their period, but samples, mean and CDF know the cut."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

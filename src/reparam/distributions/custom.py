@@ -43,6 +43,7 @@ class Custom(Law):
         self.low, self.high = support
         if not self.low < self.high:
             raise ReparamError(f"{self._name}: the support's ends must be in order, got {support}")
+        self.unbounded = (self.low, self.high) == EVERYWHERE
         shapes = self.parameters if shape is None else (torch.empty(tuple(shape), device="meta"),)
         super().__init__(*shapes, event_dims=event_dims)
 

@@ -7,21 +7,23 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform
+from torch.distributions import ComposeTransform, IndependentTransform, Transform, constraints
 from torch.nn.functional import softplus
 
 from reparam.distributions.base import Law, require
 from reparam.distributions.implicit import bisect, differentiable_root
-from reparam.distributions.location_scale import LocationScale
-from reparam.distributions.multivariate_normal import MultivariateNormal
 from reparam.distributions.normal import Normal
-from reparam.distributions.student_t import StudentT
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
 class Flow(ABC):
     """An invertible, differentiable map of vectors over the last axis; its parameters broadcast over the other axes."""
+
+    onto: bool = True
+    """Whether it maps the whole space onto itself."""
+    fixed_image: bool = True
+    """Whether what it makes of the whole space is the same for all parameters."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,8 +122,8 @@ class NormalizingFlow(Law):
     """The law of fₖ(… f₁(x)) for x of the law `base`, whose plate, events and noise it has.
 
     The log density of a sample that this very object drew is found on the way and needs no inverse; that of any other
-    point inverts the flows. The parameters of the flows must broadcast to the base's shape. Flows move the edges of a
-    base law that has any, so the support counts as fixed for base laws on the whole line only.
+    point inverts the flows. The parameters of the flows must broadcast to the base's shape. Flows move edges, so the
+    support counts as fixed only where they meet none: for a base on the whole space and flows onto it, but the last.
     """
 
     def __init__(self, base: Law, flows: Sequence[Flow]) -> None:
@@ -132,7 +134,11 @@ class NormalizingFlow(Law):
             )
         self.base, self.flows = base, tuple(flows)
         self.reparameterized = base.reparameterized
-        self.fixed_support = isinstance(base, Normal | LocationScale | MultivariateNormal | StudentT)
+        onto = [flow.onto for flow in self.flows]
+        self.unbounded = base.unbounded and all(onto)
+        self.fixed_support = (
+            base.unbounded and all(onto[:-1]) and all(flow.fixed_image for flow in self.flows)
+        )
         self._drawn: tuple[Tensor, Tensor] | None = None
         self._drawn_with_derivatives = False
 
@@ -184,6 +190,8 @@ class TransformFlow(Flow):
 
     def __init__(self, transform: Transform) -> None:
         self.transform = transform
+        onto = [_is_onto(step) for step in _steps(transform)]
+        self.onto, self.fixed_image = all(onto), all(onto[:-1])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y = self.transform(x)
@@ -192,3 +200,21 @@ class TransformFlow(Flow):
 
     def inverse(self, y: Tensor) -> Tensor:
         return self.transform.inv(y)
+
+
+def _steps(transform: Transform) -> list[Transform]:
+    if isinstance(transform, IndependentTransform):
+        return _steps(transform.base_transform)
+    if isinstance(transform, ComposeTransform):
+        return [step for part in transform.parts for step in _steps(part)]
+    return [transform]
+
+
+def _is_onto(transform: Transform) -> bool:
+    return all(_is_real(constraint) for constraint in (transform.domain, transform.codomain))
+
+
+def _is_real(constraint: constraints.Constraint) -> bool:
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    return constraint is constraints.real

@@ -28,6 +28,7 @@ class LocationScale(InverseCDF):
     dz/dloc = 1 and dz/dscale = x = (z − loc) / scale.
     """
 
+    unbounded = True
     standard_entropy: ClassVar[float]
 
     def __init__(self, loc: Tensor, scale: Tensor, event_dims: int | None = None) -> None:

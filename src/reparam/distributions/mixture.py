@@ -12,7 +12,6 @@ from torch.nn.functional import pad
 from reparam.distributions.base import Law
 from reparam.distributions.categorical import Categorical
 from reparam.distributions.implicit import ENTRYWISE, TRIANGULAR, differentiable_root
-from reparam.distributions.von_mises import VonMises
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
@@ -46,10 +45,10 @@ class MixtureSameFamily(Law):
                 f"events of at most one axis, but {_name(component)} has the plate {component.plate} and the event "
                 f"{component.event}; its event_dims says which axes are the event"
             )
-        if component.event_dims and isinstance(component, VonMises):
+        if component.event_dims and component.periodic:
             raise ReparamError(
-                "MixtureSameFamily: vectors of VonMises entries are not differentiated (their density is periodic, "
-                "their cdf is not); make it a mixture of angles, with components of event_dims=0"
+                f"MixtureSameFamily: vectors of {_name(component)} entries are not differentiated (their density is "
+                "periodic, their cdf is not); make it a mixture of angles, with components of event_dims=0"
             )
         plate = torch.broadcast_shapes(logits.shape, component.plate)[:-1]
         shape = torch.empty((*plate, *component.event), device="meta")
@@ -59,7 +58,8 @@ class MixtureSameFamily(Law):
                 f"MixtureSameFamily: event_dims={event_dims} is less than the components' {component.event_dims}"
             )
         self.mixture_distribution, self.component_distribution = mixture_distribution, component
-        self.fixed_support = component.fixed_support
+        self.fixed_support, self.unbounded = component.fixed_support, component.unbounded
+        self.periodic = component.periodic
 
     @classmethod
     def example(cls) -> MixtureSameFamily:

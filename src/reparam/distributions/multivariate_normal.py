@@ -23,6 +23,7 @@ class MultivariateNormal(Law):
     """
 
     reparameterized = True
+    unbounded = True
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class Normal(Law):
     """
 
     reparameterized = True
+    unbounded = True
 
     def __init__(self, loc: Tensor, scale: Tensor, event_dims: int | None = None) -> None:
         super().__init__(loc, scale, event_dims=event_dims)

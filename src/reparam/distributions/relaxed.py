@@ -62,6 +62,8 @@ class LogitRelaxedBernoulli(Relaxed):
     give the same KL and the same bound (Maddison et al. 2017, App. C).
     """
 
+    unbounded = True
+
     def __init__(
         self,
         temperature: Tensor | float,
@@ -94,6 +96,8 @@ class RelaxedBernoulli(LogitRelaxedBernoulli):
     nearest number inside; write densities with LogitRelaxedBernoulli there.
     Maddison et al. 2017, App. B; Jang et al. 2017.
     """
+
+    unbounded = False
 
     def path(self, noise: Mapping[str, Tensor]) -> Tensor:
         return torch.sigmoid(self.tempered(noise))

@@ -20,6 +20,8 @@ class StudentT(InverseCDF):
     2018). A t that the dtype cannot hold (small ν) is the last that it can, with derivative 0.
     """
 
+    unbounded = True
+
     def __init__(self, df: Tensor, loc: Tensor, scale: Tensor, event_dims: int | None = None) -> None:
         super().__init__(df, loc, scale, event_dims=event_dims)
         self.df, self.loc, self.scale = df, loc, scale

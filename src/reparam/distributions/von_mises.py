@@ -26,6 +26,8 @@ class VonMises(InverseCDF):
     and biased for others; pathwise and implicit are exact for both.
     """
 
+    periodic = True
+
     def __init__(self, loc: Tensor, concentration: Tensor, event_dims: int | None = None) -> None:
         super().__init__(loc, concentration, event_dims=event_dims)
         self.loc, self.concentration = loc, concentration

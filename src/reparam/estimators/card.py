@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reparam.distributions import Bernoulli, Law, Normal, Relaxable, VonMises
+from reparam.distributions import Bernoulli, Law, Normal, Relaxable
 from reparam.program import Site
 
 Objective = Literal["expectation", "bound", "wake"]
@@ -44,7 +44,7 @@ STANDARDIZATION = Requirement("a standardisation", lambda law: hasattr(law, "sta
 CDF = Requirement("a CDF", lambda law: hasattr(law, "cdf"))
 MEAN = Requirement(
     "a mean in closed form that is not circular, and a fixed support",
-    lambda law: hasattr(law, "mean") and law.fixed_support and not isinstance(law, VonMises),
+    lambda law: hasattr(law, "mean") and law.fixed_support and not law.periodic,
 )
 """Of an angle z, a function that is no more periodic than z itself has another mean when the cut moves with the law."""
 FINITE_SUPPORT = Requirement("a finite support", lambda law: hasattr(law, "support"))
