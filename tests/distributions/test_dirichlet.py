@@ -10,6 +10,7 @@ from scipy import stats
 
 from reparam.distributions import Beta, Dirichlet
 from reparam.distributions.incomplete_gamma import velocity
+from reparam.errors import ReparamError
 from reparam.noise import draw, generator
 
 LEVEL = 1e-6
@@ -87,7 +88,7 @@ def test_two_entries_are_a_beta_law() -> None:
 
 
 def test_a_vector_of_concentrations_is_asked_for() -> None:
-    with pytest.raises(ValueError, match="needs a vector"):
+    with pytest.raises(ReparamError, match="needs a vector"):
         Dirichlet(torch.tensor(1.0))
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ReparamError, match="at least 1"):
         Dirichlet(torch.ones(3), event_dims=0)

@@ -9,6 +9,7 @@ import pytest
 
 from reparam import distributions, estimators
 from reparam.distributions import Law
+from reparam.errors import ReparamError
 from reparam.estimators import summary
 from reparam.estimators.card import Requirement
 from reparam.estimators.laws import laws
@@ -96,7 +97,9 @@ def test_an_estimator_for_a_foreign_law_has_no_example(monkeypatch: pytest.Monke
 
 
 def test_a_law_without_an_example_says_so() -> None:
-    with pytest.raises(NotImplementedError, match="the law Law gives no example"):
+    with pytest.raises(
+        ReparamError, match=r"the law Law gives no example of itself: add .* example\(\) to it"
+    ):
         Law.example()
 
 

@@ -110,8 +110,13 @@ class Law(ABC):
 
     @classmethod
     def example(cls) -> Law:
-        """One event of three entries (three categories) and no plate: what tables and examples show the law by."""
-        raise NotImplementedError(f"the law {cls.__name__} gives no example of itself")
+        """One event of three entries (three categories) and no plate: what tables and examples show the law by.
+
+        Raises ReparamError for a law without one.
+        """
+        raise ReparamError(
+            f"the law {cls.__name__} gives no example of itself: add the class method example() to it"
+        )
 
     def to_torch(self) -> Distribution:
         """The torch.distributions object of this law; ReparamError when torch has none. See `from_torch`."""

@@ -12,6 +12,7 @@ from reparam.distributions.base import Law
 from reparam.distributions.inverse_cdf import require_positive
 from reparam.distributions.numerics import digamma_deficit, exp_in_range, log_gamma_excess, log_ratio
 from reparam.distributions.rejection import Draw
+from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
@@ -28,10 +29,10 @@ class Dirichlet(Law):
 
     def __init__(self, concentration: Tensor, event_dims: int | None = None) -> None:
         if concentration.ndim == 0:
-            raise ValueError("Dirichlet needs a vector of concentrations over the last axis")
+            raise ReparamError("Dirichlet needs a vector of concentrations over the last axis")
         super().__init__(concentration, event_dims=event_dims)
         if self.event_dims < 1:
-            raise ValueError("Dirichlet: event_dims counts the vector's axis and is at least 1")
+            raise ReparamError("Dirichlet: event_dims counts the vector's axis and is at least 1")
         self.concentration = concentration
 
     @classmethod
