@@ -69,7 +69,13 @@ def test_unjudged_claims_need_a_reason_and_no_rules(tmp_path):
         ({**claim(ordering()), "paper_seting": []}, ["paper_seting", "paper_setting"]),
         (claim({"kind": "order", "left": quantity()}), ["order", "ordering"]),
         (claim({"kind": "value", "left": quantity()}), ["exactly one of at_least"]),
+        (
+            claim({"kind": "identity", "left": quantity(), "at_least": 1, "target": 2}),
+            ["at_least", "with tolerance"],
+        ),
+        (claim({"kind": "identity", "left": quantity(), "at_least": 1, "tolerance": 2}), ["with tolerance"]),
         (claim({"kind": "value", "left": quantity(), "target": 1}), ["exactly one of at_least"]),
+        (claim({"kind": "value", "left": quantity(), "at_least": 1, "target": 2}), ["with margin"]),
         (claim({"kind": "value", "left": quantity(), "target": 1, "margin": 0}), ["0"]),
         (claim({"kind": "value", "left": quantity(), "at_least": "high"}), ["high", "number"]),
         (claim({"kind": "ratio", "left": quantity(), "right": {}, "at_least": -1}), ["-1"]),

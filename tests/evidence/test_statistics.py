@@ -144,6 +144,15 @@ def test_identity_has_no_test_only_a_tolerance():
     assert st.identity([1.0, math.nan], 1.0, 1e-8).p_against == 0.0
 
 
+@pytest.mark.parametrize("test, bound", [(st.exactly_at_least, 1.0), (st.exactly_at_most, -1.0)])
+def test_exact_bounds_are_decided_by_the_worst_number(test, bound):
+    assert test([bound, 3 * bound], bound).p_for == 0.0
+    failed = test([2 * bound, 0.5 * bound, 3 * bound], bound)
+    assert (failed.p_for, failed.p_against) == (1.0, 0.0)
+    assert (failed.estimate, failed.effect) == (0.5 * bound, -0.5)
+    assert test([2 * bound, math.nan], bound).p_against == 0.0
+
+
 def test_slopes_are_least_squares():
     x, y = np.array([[1.0, 2.0, 4.0], [0.0, 1.0, 5.0]]), np.random.default_rng(3).normal(size=(2, 3))
     expected = [stats.linregress(x[i], y[i]).slope for i in range(2)]

@@ -130,6 +130,10 @@ def row(tmp_path, rules, values, scale="quick", setting=("paper",), tasks=None):
         ),
         ({"kind": "identity", "left": quantity(), "target": 2.0, "tolerance": 0.2}, "holds (reduced)"),
         ({"kind": "identity", "left": quantity(), "target": 2.0, "tolerance": 0.01}, "fails (reduced)"),
+        ({"kind": "identity", "left": quantity(), "at_least": 1.85}, "holds (reduced)"),
+        ({"kind": "identity", "left": quantity(), "at_least": 1.95}, "fails (reduced)"),
+        ({"kind": "identity", "left": quantity(), "at_most": 2.15}, "holds (reduced)"),
+        ({"kind": "identity", "left": quantity(), "at_most": 2.05}, "fails (reduced)"),
     ],
 )
 def test_every_kind_both_ways(tmp_path, rule, verdict):

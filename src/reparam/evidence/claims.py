@@ -67,10 +67,11 @@ class Rule:
         subject = {"ordering": "left − right", "ratio": "left / right", "slope": "slope"}.get(
             self.kind, "left"
         )
+        over, under = ("≥", "≤") if self.kind == "identity" else (">", "<")
         if self.at_least is not None:
-            return f"{subject} > {self.at_least:g}"
+            return f"{subject} {over} {self.at_least:g}"
         if self.at_most is not None:
-            return f"{subject} < {self.at_most:g}"
+            return f"{subject} {under} {self.at_most:g}"
         sign = "×/÷" if self.kind == "ratio" else "±"
         return f"{subject} = {self.target:g} {sign} {self.margin:g}"
 
@@ -210,7 +211,8 @@ def _say(error: jsonschema.ValidationError, content: Any) -> str:
         unknown = next(key for key in error.instance if key not in known)
         return f"{where}{at + ': ' if at else ''}unknown key {unknown!r}{nearest(str(unknown), known)}"
     if error.validator == "oneOf":
-        return f"{where}{at}: give exactly one of at_least, at_most, or target with margin"
+        width = "tolerance" if error.instance.get("kind") == "identity" else "margin"
+        return f"{where}{at}: give exactly one of at_least, at_most, or target with {width}"
     if error.validator == "not":
         return f"{where}a claim has either rules, or `unjudged` with its reason"
     return f"{where}{at + ': ' if at else ''}{error.message}"

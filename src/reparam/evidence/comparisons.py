@@ -104,14 +104,22 @@ def _slope(rule: Rule, matches: list[str], results: Results) -> Comparison:
     return _gather(rule, rule.left.experiment, matches, results, numbers, test)
 
 
+def _exact(rule: Rule, numbers: st.Numbers) -> st.Finding:
+    if rule.at_least is not None:
+        return st.exactly_at_least(numbers, rule.at_least)
+    if rule.at_most is not None:
+        return st.exactly_at_most(numbers, rule.at_most)
+    assert rule.target is not None
+    return st.identity(numbers, rule.target, rule.margin)
+
+
 def _test(rule: Rule, rows: st.Numbers) -> st.Finding | str:
     """rows: [seeds, sides]."""
     left = rows[:, 0]
     if rule.kind == "value":
         return _bounded(rule, left)
     if rule.kind == "identity":
-        assert rule.target is not None
-        return st.identity(left, rule.target, rule.margin)
+        return _exact(rule, left)
     right = rows[:, 1]
     if rule.kind == "ordering":
         with np.errstate(invalid="ignore"):

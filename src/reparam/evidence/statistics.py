@@ -105,11 +105,27 @@ def within(numbers: ArrayLike, target: float, margin: float, size: ArrayLike = 0
 def identity(numbers: ArrayLike, target: float, tolerance: float) -> Finding:
     """max |number − target| ≤ tolerance, with no test: p is 0 for what was seen, else 1; NaN fails."""
     y = np.asarray(numbers, dtype=np.float64)
-    worst = y[np.argmax(np.where(np.isnan(y), np.inf, np.abs(y - target)))]
-    slack = tolerance - abs(worst - target)
-    holds = bool(slack >= 0)
+    return _worst(y, tolerance - np.abs(y - target))
+
+
+def exactly_at_least(numbers: ArrayLike, bound: float) -> Finding:
+    """min number ≥ bound, with no test: for numbers that carry no noise; NaN fails."""
+    y = np.asarray(numbers, dtype=np.float64)
+    return _worst(y, y - bound)
+
+
+def exactly_at_most(numbers: ArrayLike, bound: float) -> Finding:
+    """max number ≤ bound, with no test: for numbers that carry no noise; NaN fails."""
+    y = np.asarray(numbers, dtype=np.float64)
+    return _worst(y, bound - y)
+
+
+def _worst(y: Numbers, slack: Numbers) -> Finding:
+    """What the number with the least slack says."""
+    worst = np.argmin(np.where(np.isnan(slack), -np.inf, slack))
+    holds, left = bool(slack[worst] >= 0), slack[worst]
     return Finding(
-        worst, y.min(), y.max(), slack, slack, slack, _sd(y), y.size, float(not holds), float(holds)
+        y[worst], y.min(), y.max(), left, left, left, _sd(y), y.size, float(not holds), float(holds)
     )
 
 

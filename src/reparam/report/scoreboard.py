@@ -127,7 +127,7 @@ def tally(board: list[Claim]) -> list[tuple[str, int]]:
 
 
 def unjudged_reasons(board: list[Claim]) -> list[tuple[str, int]]:
-    """How many claims are unjudged for each of the allowed reasons (all four are listed)."""
+    """How many claims are unjudged for each of the allowed reasons (all are listed)."""
     reasons = [str(claim.row.get("unjudged")) for claim in board if claim.verdict == "unjudged"]
     names = [*words.REASONS, *sorted(set(reasons) - set(words.REASONS))]
     return [(words.REASONS.get(name, name), reasons.count(name)) for name in names]

@@ -23,13 +23,14 @@ VERDICTS = {
     ),
     "undecided": ("?", "open", "The runs allow both; the details say how many seeds would settle it."),
     "not run": ("○", "none", "No finished run at this scale; the details say what is missing."),
-    "unjudged": ("–", "none", "Not a matter for a rule; the reason is one of the four below."),
+    "unjudged": ("–", "none", "Not a matter for a rule; the reason is one of those below."),
 }
 REASONS = {
     "memory": "the paper's number is known from memory only",
     "visual": "purely visual",
     "unobtainable": "the data cannot be obtained",
     "outside": "the model lies outside this suite",
+    "later": "its experiment is still to be added to this suite",
 }
 # tag: (meaning, whether the number may serve as a target)
 TAGS = {
