@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from reparam.errors import ReparamError
-from reparam.plan.budgets import budgets
 from reparam.plan.config import parse
-from reparam.plan.experiments import papers
 from reparam.plan.plan import find, make_plan
 
 TOY = Path(__file__).parents[1] / "workflow"
@@ -74,9 +72,3 @@ def test_a_folder_that_is_no_cell_is_refused():
         find(Path("results"), TOY)
     with pytest.raises(ReparamError, match="unknown scale 'quik'; did you mean 'quick'"):
         find(Path("results/quik") / plan().cells[0].path, TOY)
-
-
-def test_every_paper_has_a_budget_for_the_scales_that_are_timed():
-    table = budgets(ROOT / "config" / "budgets.yaml")
-    for scale in ("smoke", "quick"):
-        assert set(table[scale]) >= set(papers())

@@ -1,0 +1,95 @@
+"""What every paper's folder promises: a new one is tested by existing."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from reparam import estimators
+from reparam.cells import procedures
+from reparam.evidence.claims import Claim, load_checked
+from reparam.plan import experiments, sources
+from reparam.plan.budgets import budgets
+from reparam.plan.cells import SCALES, Cell
+from reparam.report.figures import PaperData, load_figures
+from reparam.report.style import theme
+
+NEVER_A_TARGET = {"memory", "second-hand"}
+PAPERS = pytest.mark.parametrize("paper", experiments.papers())
+
+
+def cells(paper: str) -> dict[str, list[Cell]]:
+    return {scale: [c for e in experiments.expand(paper, scale) for c in e.cells] for scale in SCALES}
+
+
+def claims(paper: str) -> tuple[Claim, ...]:
+    """Every experiment, estimator and scale that they name is there, or this raises."""
+    return load_checked(experiments.PAPERS / paper / "claims.yaml", paper, cells(paper))
+
+
+@PAPERS
+def test_the_readme_says_what_was_run_and_what_was_chosen(paper: str) -> None:
+    text = (experiments.PAPERS / paper / "README.md").read_text(encoding="utf-8")
+    assert re.match(r"# \S", text)
+    assert len(text.splitlines()) > 10
+
+
+@PAPERS
+def test_every_claim_can_be_judged_somewhere(paper: str) -> None:
+    """Each rule's experiments are planned together at some scale of the claim's paper setting, if it has one."""
+    planned = {scale: {(c.experiment, c.estimator) for c in found} for scale, found in cells(paper).items()}
+    for claim in claims(paper):
+        for rule in claim.rules:
+            assert any(rule.matches(planned[scale]) for scale in claim.paper_setting or SCALES), claim.id
+
+
+@PAPERS
+def test_no_number_that_is_only_remembered_is_a_target(paper: str) -> None:
+    for claim in claims(paper):
+        doubtful = {n["value"] for n in claim.numbers if n["tag"] in NEVER_A_TARGET}
+        trusted = {n["value"] for n in claim.numbers if n["tag"] not in NEVER_A_TARGET}
+        for rule in claim.rules:
+            for bound in (rule.target, rule.at_least, rule.at_most):
+                assert bound not in doubtful - trusted, f"{claim.id}: {bound}"
+
+
+@PAPERS
+def test_every_experiment_runs_at_smoke(paper: str) -> None:
+    """Grids may be cut short, but no experiment is left to the scales that need hours."""
+    smoke = {experiment.base for experiment in experiments.expand(paper, "smoke")}
+    assert smoke == {e.base for scale in SCALES for e in experiments.expand(paper, scale)}
+
+
+@PAPERS
+def test_methods_and_procedures_exist_with_these_options(paper: str) -> None:
+    for cell in {cell.path: cell for found in cells(paper).values() for cell in found}.values():
+        method, procedure = cell.spec["method"], cell.spec["procedure"]
+        if method["name"] in estimators.names():
+            estimators.make(method["name"], method["options"])
+        if procedure == "train":
+            assert method["name"] in {*estimators.names(), *sources.learners()}, cell.path
+        else:
+            procedures.get(paper, procedure)
+
+
+@PAPERS
+def test_budgets_are_given_for_the_scales_that_are_timed(paper: str) -> None:
+    assert all(paper in budgets()[scale] for scale in ("smoke", "quick"))
+
+
+FIGURES = [
+    pytest.param(paper, figure, id=f"{paper}-{figure.name}")
+    for paper in experiments.papers()
+    for figure in load_figures(experiments.PAPERS / paper)
+]
+
+
+@pytest.mark.parametrize(("paper", "figure"), FIGURES)
+def test_a_figure_names_what_it_uses_and_draws_nothing_from_nothing(paper: str, figure) -> None:
+    known = {experiment.name for scale in SCALES for experiment in experiments.expand(paper, scale)}
+    for glob in figure.experiments:
+        assert any(figure.uses(name) for name in known), glob
+    metrics = pd.DataFrame(columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"])
+    empty = PaperData("quick", metrics, metrics[["experiment", "estimator", "cell", "seed"]], lambda *_: {})
+    with theme():
+        assert figure.draw(empty) is None
