@@ -77,6 +77,9 @@ if TYPE_CHECKING:
     from reparam.estimators.gumbel import GumbelSoftmax as GumbelSoftmax
     from reparam.estimators.gumbel import STGumbelSoftmax as STGumbelSoftmax
     from reparam.estimators.implicit import Implicit as Implicit
+    from reparam.estimators.importance_weighted import Dreg as Dreg
+    from reparam.estimators.importance_weighted import Iwae as Iwae
+    from reparam.estimators.importance_weighted import Stl as Stl
     from reparam.estimators.measure_valued import MeasureValued as MeasureValued
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.muprop import MuProp as MuProp
@@ -141,12 +144,14 @@ _HOMES = {
     "Concrete": "estimators.gumbel",
     "Disarm": "estimators.arm",
     "DoubleControlVariates": "estimators.double_control_variates",
+    "Dreg": "estimators.importance_weighted",
     "Estimator": "estimators.base",
     "Exact": "estimators.exact",
     "Grep": "estimators.grep",
     "GumbelRao": "estimators.gumbel",
     "GumbelSoftmax": "estimators.gumbel",
     "Half": "estimators.straight_through",
+    "Iwae": "estimators.importance_weighted",
     "Lax": "estimators.relax",
     "MeasureValued": "estimators.measure_valued",
     "Mixed": "estimators.mixed",
@@ -162,6 +167,7 @@ _HOMES = {
     "STGumbelSoftmax": "estimators.gumbel",
     "Implicit": "estimators.implicit",
     "ScoreFunction": "estimators.score_function",
+    "Stl": "estimators.importance_weighted",
     "StraightThrough": "estimators.straight_through",
     "VarGrad": "estimators.vargrad",
     "Vimco": "estimators.vimco",

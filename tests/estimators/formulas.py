@@ -224,6 +224,32 @@ def wake(p: Params, at: At) -> Tensor:
     return (weights * (f(p, z) + 2 * log_q(p, z))).sum()
 
 
+def bound_of_groups(p: Params, at: At) -> tuple[Tensor, Tensor, Tensor, Callable[[Tensor], Tensor]]:
+    """Live samples, the same constant, f's normalised weights, and what folds samples into [K, M]."""
+    z = sample(p, at.noise)
+
+    def fold(entries: Tensor) -> Tensor:
+        return entries.reshape(at.options["samples"], at.options["groups"])
+
+    weights = fold(f(p, z)).exp()
+    return z, still(z), still(weights / weights.sum(0)), fold
+
+
+def iwae(p: Params, at: At) -> Tensor:
+    z, _, w, fold = bound_of_groups(p, at)
+    return (w * fold(f(p, z))).sum(0).mean()
+
+
+def stl(p: Params, at: At) -> Tensor:
+    z, c, w, fold = bound_of_groups(p, at)
+    return (w * fold(f(p, z) + log_q(p, c))).sum(0).mean()
+
+
+def dreg(p: Params, at: At) -> Tensor:
+    z, c, w, fold = bound_of_groups(p, at)
+    return (w**2 * fold(f(still(p), z)) + w * fold(f(p, c) + log_q(p, c))).sum(0).mean()
+
+
 @mean_over_draws
 def arm(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
     u, theta = draw["uniform"], p["logits"]

@@ -77,6 +77,15 @@ FORMULAS: dict[str, list[Formula]] = {
             by_hand.double_control_variates,
         )
     ],
+    "dreg": [
+        Formula(
+            "Σ_k w̃_k² ∂f(z_k) ∇ z_k + Σ_k w̃_k ∇ [f(c_k) + log q(c_k)],  z_k = g(ε_k; φ), c_k the constant z_k,  "
+            "w̃ = softmax f constant, f = log p − log q;  averaged over M groups of K",
+            ("normals",),
+            {"samples": 3, "groups": 2},
+            by_hand.dreg,
+        )
+    ],
     "exact": [Formula("Σ_z ∇[q(z) f(z)]", DISCRETE, {}, by_hand.exact)],
     "grep": [
         Formula(
@@ -111,6 +120,14 @@ FORMULAS: dict[str, list[Formula]] = {
             ("normals",),
             {"samples": 2},
             by_hand.implicit,
+        )
+    ],
+    "iwae": [
+        Formula(
+            "Σ_k w̃_k ∇ f(z_k),  z_k = g(ε_k; φ),  w̃ = softmax f constant;  averaged over M groups of K",
+            ("normals",),
+            {"samples": 3, "groups": 2},
+            by_hand.iwae,
         )
     ],
     "lax": [
@@ -212,6 +229,15 @@ FORMULAS: dict[str, list[Formula]] = {
                     p, by_hand.perturbed(p, draw["uniform"]), at.options["temperature"]
                 )
             ),
+        )
+    ],
+    "stl": [
+        Formula(
+            "Σ_k w̃_k [∇ f(z_k) + ∇ log q(c_k)],  z_k = g(ε_k; φ), c_k the constant z_k,  w̃ = softmax f "
+            "constant, f = log p − log q;  averaged over M groups of K",
+            ("normals",),
+            {"samples": 3, "groups": 2},
+            by_hand.stl,
         )
     ],
     "straight_through": [

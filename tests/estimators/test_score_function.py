@@ -241,7 +241,17 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message
     assert "\n" not in str(caught.value)
 
 
-SCORES = ("score_function", "nvil", "vargrad", "vimco", "reweighted_wake_sleep", "lax", "muprop")
+SCORES = (
+    "score_function",
+    "nvil",
+    "vargrad",
+    "vimco",
+    "reweighted_wake_sleep",
+    "lax",
+    "muprop",
+    "stl",
+    "dreg",
+)
 
 
 @pytest.mark.parametrize("name", SCORES)

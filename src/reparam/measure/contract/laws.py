@@ -101,13 +101,12 @@ def _reached(case: Case) -> set[str]:
 
 
 def _of_laws(case: Case) -> set[str]:
-    """The parameters that the sites' laws depend on: not all of their exact gradient is E[∂f]."""
+    """The parameters that the sites' laws depend on: not all of the exact gradient of E[f] is E[∂f]."""
     params = {name: p.double().requires_grad_() for name, p in case.problem.params.items()}
     states = table(case.problem.program, params)
     total = (states.mass.detach() * states.value).sum()
     direct = torch.autograd.grad(total, list(params.values()), allow_unused=True, materialize_grads=True)
+    exact = case.problem.exact("expectation", 1)
     return {
-        name
-        for name, entry in zip(params, direct, strict=True)
-        if not torch.allclose(entry, case.exact[0][name])
+        name for name, entry in zip(params, direct, strict=True) if not torch.allclose(entry, exact[name])
     }
