@@ -1,0 +1,79 @@
+"""Structured prediction: the lower half of an image from its upper half, through layers of discrete units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from reparam.distributions import Bernoulli
+from reparam.models import dense
+from reparam.program import Params, Program, Sample
+from reparam.tasks import read_options, register
+from reparam.tasks.stochastic_layers import LayerOptions
+
+if TYPE_CHECKING:
+    from reparam.data import DataSet
+
+
+@dataclass(frozen=True)
+class Options(LayerOptions):
+    """Those of all layers of discrete units."""
+
+    layers: int = 2
+
+
+@register("structured_prediction")
+class StructuredPrediction:
+    """p(z₁|upper) … p(z_L|z_{L−1}) p(lower|z_L); the value is log p(lower|z_L), in nats per datum.
+
+    Its mean over the model's own units bounds log p(lower|upper) from below; the log of the mean of the exponentials of
+    m of them is the m-sample bound (Raiko et al. 2015). Sites are z1, …, zL, each with what its layer sees as context.
+    """
+
+    sense = +1.0
+
+    def __init__(self, options: Mapping[str, Any], dataset: DataSet) -> None:
+        self.options = read_options(Options, options)
+        self.binarisation = self.options.binarisation
+        self.shape = dataset.shape
+        self.train, self.test = dataset.train, dataset.test
+        self.upper = (dataset.shape[0] + 1) // 2 * dataset.shape[1]
+        """Pixels that are given: the middle row of an odd number goes to the upper half."""
+        self.mean = dataset.train.mean(0)
+
+    def init(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Parameters in the groups `layers` and `pixels`."""
+        options, units = self.options, self.options.variables
+        sizes: dict[str, tuple[int, int]] = {}
+        inputs = self.upper
+        for i in range(1, options.layers + 1):
+            sizes |= options.sizes(f"layers.z{i}", inputs, units.logits)
+            inputs = units.width
+        sizes |= options.sizes("pixels.lower", inputs, self.train.shape[1] - self.upper)
+        params = dense.init(sizes, generator, options.start)
+        options.start_pixels(params, "pixels.lower", self.mean[self.upper :])
+        return params
+
+    def program(self, x: Tensor) -> Program:
+        """log p(lower|z_L) of each datum of x [B, D], value [B]."""
+        options, units = self.options, self.options.variables
+        given, wanted = x[:, : self.upper], x[:, self.upper :]
+        if options.centre:
+            given = given - self.mean[: self.upper].to(x)
+
+        def log_likelihood(params: Params, sample: Sample) -> Tensor:
+            seen = given
+            for i in range(1, options.layers + 1):
+                law = units.law(options.map(params, f"layers.z{i}", seen))
+                seen = units.encode(sample(f"z{i}", law, context=seen))
+            return Bernoulli(logits=options.map(params, "pixels.lower", seen)).log_prob(wanted)
+
+        return log_likelihood
+
+    def log_prior(self, params: Params) -> Tensor:
+        """The weights have no prior: 0, shape ()."""
+        return next(iter(params.values())).new_zeros(())
