@@ -249,9 +249,9 @@ def test_transforms_of_torch_are_flows() -> None:
         (
             lambda: NormalizingFlow(
                 Normal(torch.zeros(2), torch.ones(2)),
-                [RadialFlow(torch.ones(5, 2), torch.ones(5), torch.ones(5))],
+                [TransformFlow(torch.distributions.AffineTransform(torch.zeros(5, 2), 1))],
             ).path({"normal": torch.zeros(2)}),
-            r"RadialFlow turns shape \(2,\) into \(5, 2\); its parameters must broadcast",
+            r"TransformFlow turns shape \(2,\) into \(5, 2\); its parameters must broadcast",
         ),
     ],
 )

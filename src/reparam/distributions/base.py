@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from reparam.distributions.arguments import broadcasts, common_shape, is_count, require_tensors, shown
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
 
-def _of_known_kinds(kl: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
-    """`kl`, with a ReparamError for another law than those that it is annotated with: it would read its attributes."""
+def _between_fitting_laws(kl: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """`kl`, with a ReparamError for another law than those that it is annotated with, of which it would read the
+    attributes, and for one whose events have another size or whose shape does not broadcast to the law's."""
 
     @functools.wraps(kl)
     def checked(self: Any, other: Any) -> Tensor:
@@ -27,6 +29,12 @@ def _of_known_kinds(kl: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Te
             names = " or ".join(kind.__name__ for kind in kinds)
             raise ReparamError(
                 f"{type(self).__name__}.kl has a closed form to {names}, not to {type(other).__name__}"
+            )
+        sized = other.event_dims == 0 or other.shape[-1:] == self.shape[-1:]
+        if not sized or not broadcasts(other.shape, self.shape):
+            raise ReparamError(
+                f"{type(self).__name__}.kl: the law has the shape {self.shape}, and one of the shape {other.shape} "
+                "does not fit it"
             )
         return kl(self, other)
 
@@ -40,7 +48,8 @@ class Law(ABC):
     before them are the plate: `log_prob`, `entropy` and `kl` return the plate's shape. Left out,
     `event_dims` is 1 (0 for scalar parameters): one vector per plate entry.
 
-    Raises ReparamError for parameters that are no tensors, or do not broadcast, and for axes that they do not have.
+    Raises ReparamError for parameters that are no floating-point tensors, or do not broadcast, and for axes that they
+    do not have.
     """
 
     reparameterized: bool = False
@@ -56,21 +65,20 @@ class Law(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "kl" in cls.__dict__:
-            cls.kl = _of_known_kinds(cls.kl)  # type: ignore[attr-defined]
+            cls.kl = _between_fitting_laws(cls.kl)  # type: ignore[attr-defined]
 
     def __init__(self, *parameters: Tensor, event_dims: int | None = None) -> None:
-        require_tensors(type(self).__name__, *parameters)
-        try:
-            self.shape = tuple(torch.broadcast_shapes(*(p.shape for p in parameters)))
-        except RuntimeError:
-            shapes = ", ".join(str(tuple(p.shape)) for p in parameters)
-            raise ReparamError(
-                f"{type(self).__name__}: its parameters have shapes {shapes}, which do not broadcast"
-            ) from None
+        name = type(self).__name__
+        require_tensors(name, *parameters)
+        self.shape = common_shape(name, *(p.shape for p in parameters))
+        if event_dims is not None and not is_count(event_dims):
+            raise ReparamError(f"{name}: event_dims must be an integer ≥ 0, got {shown(event_dims)}")
         self.event_dims_inferred = event_dims is None
         self.event_dims = min(1, len(self.shape)) if event_dims is None else event_dims
-        if not 0 <= self.event_dims <= len(self.shape):
-            raise ReparamError(f"event_dims={event_dims} does not fit parameters of shape {self.shape}")
+        if self.event_dims > len(self.shape):
+            raise ReparamError(
+                f"{name}: event_dims={event_dims} does not fit parameters of shape {self.shape}"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(plate={self.plate}, event={self.event})"
@@ -195,15 +203,6 @@ class Relaxable(Law):
     @abstractmethod
     def support(self) -> Tensor:
         """All states of one event: [states, *event]."""
-
-
-def require_tensors(law: str, *parameters: object) -> None:
-    """ReparamError unless all of a law's parameters are tensors."""
-    for given in parameters:
-        if not isinstance(given, Tensor):
-            raise ReparamError(
-                f"{law}: its parameters must be tensors, got {given!r}; write torch.tensor({given!r})"
-            )
 
 
 def require(condition: Tensor, parameter: str, what: str, value: Tensor) -> None:

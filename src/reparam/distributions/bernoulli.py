@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from reparam.distributions.base import Relaxable, logistic, require, require_tensors, with_slope
+from reparam.distributions.arguments import require_tensors
+from reparam.distributions.base import Relaxable, logistic, require, with_slope
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from reparam.distributions.base import Law, Relaxable, require, require_tensors, with_slope
+from reparam.distributions.arguments import require_tensors
+from reparam.distributions.base import Law, Relaxable, require, with_slope
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 
@@ -51,6 +52,8 @@ def _entropy(logits: Tensor) -> Tensor:
 
 
 def _kl(logits: Tensor, others: Tensor) -> Tensor:
+    if logits.shape[-1] != others.shape[-1]:
+        raise ReparamError(f"kl: {logits.shape[-1]} categories cannot be compared with {others.shape[-1]}")
     probs = logits.exp()
     return (probs * torch.where(probs > 0, logits - others, 0.0)).sum(-1)
 
@@ -181,7 +184,7 @@ class Categorical(Law):
     ) -> None:
         self._given_probs = probs
         self.logits: Tensor = _log_probs("Categorical", probs, logits)
-        super().__init__(self.logits[..., 0], event_dims=event_dims or 0)
+        super().__init__(self.logits[..., 0], event_dims=0 if event_dims is None else event_dims)
         self.event_dims_inferred = event_dims is None
 
     @classmethod

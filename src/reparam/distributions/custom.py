@@ -13,6 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from reparam.distributions.arguments import as_sizes, require_tensors, shown
 from reparam.distributions.base import Law, require
 from reparam.distributions.implicit import bisect, differentiable_root, slope
 from reparam.errors import ReparamError
@@ -39,12 +40,18 @@ class Custom(Law):
         shape: Sequence[int] | None,
         event_dims: int | None,
     ) -> None:
+        if not callable(function):
+            raise ReparamError(
+                f"{self._name} needs a function of a tensor and the parameters, got {shown(function)}"
+            )
+        if not isinstance(parameters, Sequence):
+            raise ReparamError(f"{self._name}: parameters must be a list of tensors, got {shown(parameters)}")
+        require_tensors(self._name, *parameters)
         self.function, self.parameters = function, tuple(parameters)
-        self.low, self.high = support
-        if not self.low < self.high:
-            raise ReparamError(f"{self._name}: the support's ends must be in order, got {support}")
+        self.low, self.high = _ends(self._name, support)
         self.unbounded = (self.low, self.high) == EVERYWHERE
-        shapes = self.parameters if shape is None else (torch.empty(tuple(shape), device="meta"),)
+        sizes = None if shape is None else as_sizes(f"{self._name}: shape", shape)
+        shapes = self.parameters if sizes is None else (torch.empty(sizes, device="meta"),)
         super().__init__(*shapes, event_dims=event_dims)
 
     @property
@@ -80,6 +87,13 @@ class Custom(Law):
                 f"{self._name}'s function must act on entries and broadcast over leading axes, but it turns shape "
                 f"{tuple(x.shape)} into {tuple(value.shape)}"
             )
+
+
+def _ends(name: str, support: tuple[float, float]) -> tuple[float, float]:
+    numbers = isinstance(support, Sequence) and all(isinstance(end, float | int) for end in support)
+    if not numbers or len(support) != 2 or not support[0] < support[1]:
+        raise ReparamError(f"{name}: support must be two numbers (low, high) in order, got {shown(support)}")
+    return support
 
 
 class FromInverseCDF(Custom):

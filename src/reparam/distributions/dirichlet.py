@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from reparam.distributions import incomplete_gamma, log_gamma
+from reparam.distributions.arguments import require_tensors
 from reparam.distributions.base import Law
 from reparam.distributions.inverse_cdf import require_positive
 from reparam.distributions.numerics import digamma_deficit, exp_in_range, log_gamma_excess, log_ratio
@@ -28,7 +29,8 @@ class Dirichlet(Law):
     reparameterized = True
 
     def __init__(self, concentration: Tensor, event_dims: int | None = None) -> None:
-        if concentration.ndim == 0:
+        require_tensors("Dirichlet", concentration)
+        if concentration.ndim == 0 or not concentration.shape[-1]:
             raise ReparamError("Dirichlet needs a vector of concentrations over the last axis")
         super().__init__(concentration, event_dims=event_dims)
         if self.event_dims < 1:

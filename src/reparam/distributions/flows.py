@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import ComposeTransform, IndependentTransform, Transform, constraints
 from torch.nn.functional import softplus
 
+from reparam.distributions.arguments import broadcasts, common_shape, require_kind, require_tensors, shown
 from reparam.distributions.base import Law, require
 from reparam.distributions.implicit import bisect, differentiable_root
 from reparam.distributions.normal import Normal
@@ -24,6 +25,8 @@ class Flow(ABC):
     """Whether it maps the whole space onto itself."""
     fixed_image: bool = True
     """Whether what it makes of the whole space is the same for all parameters."""
+    shape: tuple[int, ...] = ()
+    """That of its parameters, the vectors' axis included: it must broadcast to that of the base law."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,6 +50,7 @@ class PlanarFlow(Flow):
 
     def __init__(self, weight: Tensor, scale: Tensor, bias: Tensor) -> None:
         self.weight, self.scale, self.bias = weight, scale, bias
+        self.shape = _shape("PlanarFlow", (weight, scale), (bias,))
         inner = (weight * scale).sum(-1)
         self._steepness = softplus(inner)
         """1 + w·û."""
@@ -92,6 +96,7 @@ class RadialFlow(Flow):
 
     def __init__(self, center: Tensor, alpha: Tensor, beta: Tensor) -> None:
         self.center, self.alpha, self.beta = center, alpha, beta
+        self.shape = _shape("RadialFlow", (center,), (alpha, beta))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         radius = torch.linalg.vector_norm(x - self.center, dim=-1)
@@ -127,11 +132,26 @@ class NormalizingFlow(Law):
     """
 
     def __init__(self, base: Law, flows: Sequence[Flow]) -> None:
+        require_kind("NormalizingFlow: base", base, Law, "write Normal(loc, scale) or another law")
+        if not isinstance(flows, Sequence):
+            raise ReparamError(
+                f"NormalizingFlow: flows must be a list of flows, got {shown(flows)}; write [flow]"
+            )
+        for flow in flows:
+            require_kind(
+                "NormalizingFlow: an entry of flows", flow, Flow, "wrap a torch transform in TransformFlow(…)"
+            )
         super().__init__(torch.empty(base.shape, device="meta"), event_dims=base.given_event_dims)
         if self.event_dims < 1:
             raise ReparamError(
                 "NormalizingFlow: flows move vectors, so the base law needs event_dims of at least 1"
             )
+        for flow in flows:
+            if not broadcasts(flow.shape, base.shape):
+                raise ReparamError(
+                    f"NormalizingFlow: {type(flow).__name__} has parameters of the shape {flow.shape}, which does not "
+                    f"broadcast to that of the base law, {base.shape}"
+                )
         self.base, self.flows = base, tuple(flows)
         self.reparameterized = base.reparameterized
         onto = [flow.onto for flow in self.flows]
@@ -189,6 +209,7 @@ class TransformFlow(Flow):
     """A transform of torch.distributions, of numbers or of vectors over the last axis, as a flow."""
 
     def __init__(self, transform: Transform) -> None:
+        require_kind("TransformFlow: transform", transform, Transform, "write TransformFlow(ExpTransform())")
         self.transform = transform
         onto = [_is_onto(step) for step in _steps(transform)]
         self.onto, self.fixed_image = all(onto), all(onto[:-1])
@@ -200,6 +221,14 @@ class TransformFlow(Flow):
 
     def inverse(self, y: Tensor) -> Tensor:
         return self.transform.inv(y)
+
+
+def _shape(name: str, vectors: tuple[Tensor, ...], numbers: tuple[Tensor, ...]) -> tuple[int, ...]:
+    """That of parameters with, and of parameters without the vectors' axis, broadcast together."""
+    require_tensors(name, *vectors, *numbers)
+    if not all(p.ndim for p in vectors):
+        raise ReparamError(f"{name} moves vectors over the last axis, and its parameters have none")
+    return common_shape(name, *(p.shape for p in vectors), *((*p.shape, 1) for p in numbers))
 
 
 def _steps(transform: Transform) -> list[Transform]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from reparam.distributions.arguments import common_shape, require_kind
 from reparam.distributions.base import Law
 from reparam.distributions.categorical import Categorical
 from reparam.distributions.implicit import ENTRYWISE, TRIANGULAR, differentiable_root
@@ -36,6 +37,18 @@ class MixtureSameFamily(Law):
         component_distribution: Law,
         event_dims: int | None = None,
     ) -> None:
+        require_kind(
+            "MixtureSameFamily: mixture_distribution",
+            mixture_distribution,
+            Categorical,
+            "write Categorical(logits=…)",
+        )
+        require_kind(
+            "MixtureSameFamily: component_distribution",
+            component_distribution,
+            Law,
+            "write Normal(loc, scale) or another law, with the components over the last axis of its plate",
+        )
         component, logits = component_distribution, mixture_distribution.logits
         if not hasattr(component, "cdf"):
             raise ReparamError(f"MixtureSameFamily: components need a cdf, which {_name(component)} has not")
@@ -50,7 +63,7 @@ class MixtureSameFamily(Law):
                 f"MixtureSameFamily: vectors of {_name(component)} entries are not differentiated (their density is "
                 "periodic, their cdf is not); make it a mixture of angles, with components of event_dims=0"
             )
-        plate = torch.broadcast_shapes(logits.shape, component.plate)[:-1]
+        plate = common_shape("MixtureSameFamily", logits.shape, component.plate)[:-1]
         shape = torch.empty((*plate, *component.event), device="meta")
         super().__init__(shape, event_dims=component.event_dims if event_dims is None else event_dims)
         if self.event_dims < component.event_dims:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions.base import Law, require, require_tensors
+from reparam.distributions.arguments import require_tensors
+from reparam.distributions.base import Law, require
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from reparam.distributions.arguments import shown
 from reparam.distributions.base import Law, Relaxable, require
 from reparam.distributions.bernoulli import Bernoulli
 from reparam.distributions.categorical import OneHotCategorical
@@ -30,11 +31,13 @@ class Relaxed(Law):
     def __init__(self, temperature: Tensor | float, discrete: Relaxable) -> None:
         super().__init__(discrete.logits, event_dims=discrete.given_event_dims)
         self.discrete, self.logits = discrete, discrete.logits
-        self.temperature = (
-            temperature if isinstance(temperature, Tensor) else self.logits.new_full((), temperature)
-        )
-        if self.temperature.ndim > 0:
-            raise ReparamError(f"{type(self).__name__}: temperature must be a number or a tensor of shape ()")
+        if isinstance(temperature, float | int):
+            temperature = self.logits.new_full((), temperature)
+        if not isinstance(temperature, Tensor) or temperature.ndim > 0:
+            raise ReparamError(
+                f"{type(self).__name__}: temperature must be a number or a tensor of shape (), got {shown(temperature)}"
+            )
+        self.temperature = temperature
 
     @property
     def probs(self) -> Tensor:

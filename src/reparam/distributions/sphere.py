@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from reparam.distributions.arguments import as_sizes, is_count, require_tensors, shown
 from reparam.distributions.base import Law, require
 from reparam.distributions.inverse_cdf import require_positive
 from reparam.errors import ReparamError
@@ -83,7 +84,12 @@ class HypersphericalUniform(OnSphere):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        super().__init__(torch.empty((*plate, dimension), device="meta"), event_dims=event_dims)
+        if not is_count(dimension):
+            raise ReparamError(
+                f"HypersphericalUniform: dimension must be an integer ≥ 2, got {shown(dimension)}"
+            )
+        shape = (*as_sizes("HypersphericalUniform: plate", plate), dimension)
+        super().__init__(torch.empty(shape, device="meta"), event_dims=event_dims)
         self._zero = torch.zeros((), dtype=dtype, device=device)
 
     @classmethod
@@ -123,6 +129,7 @@ class Symmetric(OnSphere):
     """
 
     def __init__(self, mean_direction: Tensor, concentration: Tensor, event_dims: int | None = None) -> None:
+        require_tensors(type(self).__name__, mean_direction, concentration)
         super().__init__(mean_direction, concentration.unsqueeze(-1), event_dims=event_dims)
         self._given_direction = mean_direction
         self.mean_direction, self.concentration = unit(mean_direction), concentration

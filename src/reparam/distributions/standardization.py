@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from reparam.distributions.arguments import shown
 from reparam.distributions.base import require
 from reparam.distributions.custom import EVERYWHERE, PROBES, Custom, Function
 from reparam.distributions.implicit import ENTRYWISE, TRIANGULAR, Newton, bisect, differentiable_root
@@ -45,8 +46,8 @@ class Standardized(Custom):
         event_dims: int | None,
     ) -> None:
         super().__init__(standardize, parameters, support, shape, event_dims)
-        if base not in ("normal", "uniform"):
-            raise ReparamError(f"{self._name}: base must be 'normal' or 'uniform', got {base!r}")
+        if not isinstance(base, str) or base not in ("normal", "uniform"):
+            raise ReparamError(f"{self._name}: base must be 'normal' or 'uniform', got {shown(base)}")
         self.base: Base = base
 
     @staticmethod
