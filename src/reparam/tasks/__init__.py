@@ -23,6 +23,8 @@ class Task(Protocol):
     """+1: the program's value is maximised; −1: it is minimised."""
     train: Tensor
     test: Tensor
+    log_weight: bool
+    """Whether the value is log p(x, z) − log q(z|x) at the samples, so that bounds of several samples are its."""
     binarisation: str
     """`dynamic` asks the step to binarise each minibatch from uniform noise; else data come ready."""
 

@@ -40,6 +40,7 @@ class DiscreteVae:
     """
 
     sense = +1.0
+    log_weight = True
 
     def __init__(self, options: Mapping[str, Any], dataset: DataSet) -> None:
         self.options = read_options(Options, options)

@@ -54,6 +54,7 @@ class FullVb:
     """Parameter groups: `encoder` (point estimates) and `posterior` (mean and log-variance of q(θ))."""
 
     sense = +1.0
+    log_weight = False
 
     def __init__(self, options: Mapping[str, Any], dataset: DataSet) -> None:
         self.options = read_options(Options, options)

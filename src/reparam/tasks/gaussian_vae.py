@@ -55,6 +55,7 @@ class GaussianVae:
     def __init__(self, options: Mapping[str, Any], dataset: DataSet) -> None:
         self.options = read_options(Options, options)
         self.binarisation = self.options.binarisation
+        self.log_weight = self.options.kl == "sampled"
         self.shape = dataset.shape
         self.train, self.test = split(dataset, self.options.train_size, self.options.grey_levels)
 

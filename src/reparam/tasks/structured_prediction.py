@@ -35,6 +35,7 @@ class StructuredPrediction:
     """
 
     sense = +1.0
+    log_weight = True
 
     def __init__(self, options: Mapping[str, Any], dataset: DataSet) -> None:
         self.options = read_options(Options, options)
