@@ -33,7 +33,7 @@ def sums(x: torch.Tensor) -> Program:
 
 
 def test_the_bound_of_three_samples_is_that_of_enumeration() -> None:
-    """The mean of 300 independent readings within 6 of its standard errors (299 degrees of freedom: false alarm below 1e-8)."""
+    """The mean of 300 independent readings within 6 of its standard errors (false alarm below 1e-8)."""
     where = context(units=2)
     exact = objectives.bound(where.task.program(where.task.test), where.params, 3).mean()
     found = torch.tensor(
