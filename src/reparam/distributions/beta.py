@@ -11,7 +11,7 @@ from torch import Tensor
 from reparam.distributions import incomplete_beta, log_gamma
 from reparam.distributions.incomplete_beta import bend, log_beta_excess
 from reparam.distributions.inverse_cdf import InverseCDF, require_positive
-from reparam.distributions.numerics import digamma_deficit
+from reparam.distributions.numerics import at_edge, digamma_deficit
 from reparam.distributions.rejection import Draw
 from reparam.noise import NoiseSpec
 
@@ -83,7 +83,10 @@ class Beta(InverseCDF):
         outside = (z <= 0) | (z >= 1)
         x = torch.where(outside, 0.5, z)
         density = incomplete_beta.log_density(*self._with_shapes(torch.logit(x)))
-        return self.sum_event(torch.where(outside, -torch.inf, density - x.log() - torch.log1p(-x)))
+        a, b = self.concentration1, self.concentration0
+        edge = torch.where(z == 0, at_edge(a - 1, b.log()), at_edge(b - 1, a.log()))
+        beyond = torch.where((z == 0) | (z == 1), edge, -torch.inf)
+        return self.sum_event(torch.where(outside, beyond, density - x.log() - torch.log1p(-x)))
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats, in the plate's shape."""

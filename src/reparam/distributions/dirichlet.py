@@ -11,7 +11,7 @@ from reparam.distributions import incomplete_gamma, log_gamma
 from reparam.distributions.arguments import require_tensors
 from reparam.distributions.base import Law
 from reparam.distributions.inverse_cdf import require_positive
-from reparam.distributions.numerics import digamma_deficit, exp_in_range, log_gamma_excess, log_ratio
+from reparam.distributions.numerics import at_edge, digamma_deficit, exp_in_range, log_gamma_excess, log_ratio
 from reparam.distributions.rejection import Draw
 from reparam.errors import ReparamError
 from reparam.noise import NoiseSpec
@@ -84,12 +84,17 @@ class Dirichlet(Law):
         return exp_in_range(self.log_path(noise))
 
     def log_prob(self, z: Tensor) -> Tensor:
-        return self.log_density(z.log())
+        log_z = torch.where(z > 0, torch.where(z > 0, z, 1.0).log(), -torch.inf)
+        beyond = self.sum_event((z < 0).to(z.dtype)) > 0
+        return torch.where(beyond, -torch.inf, self.log_density(log_z))
 
     def log_density(self, log_z: Tensor) -> Tensor:
         """log density of z at the entries e^log_z, in the plate's shape."""
         alpha, total = self.concentration, self._total
-        entries = alpha * (log_z - log_ratio(alpha, total)) - log_z - log_gamma_excess(alpha) + alpha.log()
+        edge, log_mean = log_z == -torch.inf, log_ratio(alpha, total)
+        log_z = torch.where(edge, log_mean, log_z)
+        entries = alpha * (log_z - log_mean) - log_z - log_gamma_excess(alpha) + alpha.log()
+        entries = torch.where(edge, at_edge(alpha - 1, entries), entries)
         volume = log_gamma_excess(total) - total.log()
         return self.sum_event(entries + volume / self.shape[-1])
 

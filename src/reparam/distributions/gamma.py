@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from reparam.distributions import incomplete_gamma, log_gamma
-from reparam.distributions.inverse_cdf import InverseCDF, require_positive
+from reparam.distributions.inverse_cdf import InverseCDF, not_positive, require_positive
 from reparam.distributions.numerics import (
+    at_edge,
     digamma_deficit,
     exp_in_range,
     expm1_minus,
@@ -76,15 +77,14 @@ class Gamma(InverseCDF):
         return times_exp(self.mean, self._log_standard(u))
 
     def cdf(self, z: Tensor) -> Tensor:
-        outside = z <= 0
         r, alpha = torch.broadcast_tensors(self._log_ratio(z), self.concentration)
-        return torch.where(outside, 0.0, incomplete_gamma.cdf(r, alpha))
+        return torch.where(not_positive(z), (z > 0).to(z.dtype), incomplete_gamma.cdf(r, alpha))
 
     def log_prob(self, z: Tensor) -> Tensor:
         log_x, alpha = self._log_ratio(z), self.concentration
         height = alpha.log() - alpha * expm1_minus(log_x) - log_gamma_excess(alpha)
-        entries = height - log_x - self.mean.log()
-        return self.sum_event(torch.where(z <= 0, -torch.inf, entries))
+        entries = torch.where(not_positive(z), -torch.inf, height - log_x - self.mean.log())
+        return self.sum_event(torch.where(z == 0, at_edge(alpha - 1, self.rate.log()), entries))
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats, in the plate's shape."""
@@ -108,4 +108,4 @@ class Gamma(InverseCDF):
     def _log_ratio(self, z: Tensor) -> Tensor:
         """log(z / mean), and 0 outside the support."""
         mean = self.mean
-        return log_ratio(torch.where(z <= 0, mean, z), mean)
+        return log_ratio(torch.where(not_positive(z), mean, z), mean)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reparam.distributions.base import Law, require
-from reparam.distributions.numerics import exp_in_range, log1mexp
+from reparam.distributions.numerics import at_edge, exp_in_range, log1mexp
 from reparam.noise import NoiseSpec
 
 EULER = 0.57721566490153286
@@ -56,6 +56,11 @@ def gumbel_kl(ratio: Tensor, shift: Tensor) -> Tensor:
 def variance_of(log_first: Tensor, log_second: Tensor) -> Tensor:
     """E[z²] − E[z]² from the logarithms of both moments."""
     return -log_second.exp() * torch.expm1(2 * log_first - log_second)
+
+
+def not_positive(z: Tensor) -> Tensor:
+    """Whether it is outside (0, ∞)."""
+    return (z <= 0) | (z == torch.inf)
 
 
 class Exponential(InverseCDF):
@@ -141,16 +146,17 @@ class Weibull(InverseCDF):
         log_power = (self.concentration * self._log_standard(z)).clamp(
             max=80
         )  # 1 from there on, in every dtype
-        return torch.where(z <= 0, 0.0, -torch.expm1(-log_power.exp()))
+        return torch.where(not_positive(z), (z > 0).to(z.dtype), -torch.expm1(-log_power.exp()))
 
     def log_prob(self, z: Tensor) -> Tensor:
         log_x, k = self._log_standard(z), self.concentration
-        entries = k.log() - self.scale.log() + (k - 1) * log_x - (k * log_x).exp()
-        return self.sum_event(torch.where(z <= 0, -torch.inf, entries))
+        height = k.log() - self.scale.log()
+        entries = torch.where(not_positive(z), -torch.inf, height + (k - 1) * log_x - (k * log_x).exp())
+        return self.sum_event(torch.where(z == 0, at_edge(k - 1, height), entries))
 
     def _log_standard(self, z: Tensor) -> Tensor:
         """log(z/λ), and that of z = 1 outside the support."""
-        return torch.where(z <= 0, 1.0, z).log() - self.scale.log()
+        return torch.where(not_positive(z), 1.0, z).log() - self.scale.log()
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats, in the plate's shape."""
@@ -210,7 +216,9 @@ class Kumaraswamy(InverseCDF):
         outside = (z <= 0) | (z >= 1)
         x, a, b = torch.where(outside, 0.5, z), self.concentration1, self.concentration0
         entries = a.log() + b.log() + (a - 1) * x.log() + (b - 1) * self._log_rest(x)
-        return self.sum_event(torch.where(outside, -torch.inf, entries))
+        edge = torch.where(z == 0, at_edge(a - 1, b.log()), at_edge(b - 1, a.log()))
+        beyond = torch.where((z == 0) | (z == 1), edge, -torch.inf)
+        return self.sum_event(torch.where(outside, beyond, entries))
 
     def _log_rest(self, z: Tensor) -> Tensor:
         """log(1 − z^a)."""

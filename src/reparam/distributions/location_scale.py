@@ -161,6 +161,7 @@ class Gumbel(LocationScale):
 
     @staticmethod
     def standard_log_density(x: Tensor) -> Tensor:
+        x = x.clamp(min=-torch.finfo(x.dtype).max)  # −∞ has the density 0
         return -x - torch.exp(-x)
 
     def kl(self, other: Gumbel) -> Tensor:

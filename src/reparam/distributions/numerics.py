@@ -38,6 +38,12 @@ def log1mexp(x: Tensor) -> Tensor:
     return torch.where(x > -math.log(2), near, far)
 
 
+def at_edge(power: Tensor, log_height: Tensor) -> Tensor:
+    """The limit of a log density at an edge of the support, from inside: it is log_height + power · log(distance)
+    there, so ∞, `log_height` or −∞ for a power below, equal to or above 0. Constant in the power."""
+    return torch.where(power < 0, torch.inf, torch.where(power > 0, -torch.inf, log_height))
+
+
 def normal_cdf(x: Tensor) -> Tensor:
     """The CDF of the standard normal law, exact in the lower tail, where torch.special.ndtr is not."""
     return 0.5 * torch.erfc(-math.sqrt(0.5) * x)
