@@ -167,3 +167,37 @@ def test_a_training_that_lacks_a_key_is_refused(key: str) -> None:
     del spec["training"][key]
     with pytest.raises(ReparamError, match=f"training of small lacks '{key}'"):
         Training(spec, torch.device("cpu"))
+
+
+def toy(seeds: tuple[int, ...], folder, **training: Any) -> dict[int, Outcome]:
+    """Thirty steps of tuned REBAR on a single bit."""
+    spec = {
+        "paper": "test",
+        "experiment": "toy",
+        "method": {"name": "rebar", "options": {"tuned": "site"}},
+        "task": {"name": "bits", "target": 0.2},
+        "training": {"batch": 1, "samples": 30, "optimiser": {"name": "sgd", "rate": 0.1}, **training},
+        "measurements": {"relaxation": {"points": 3}, "expectation": {"schedule": {"steps": [7, 20, 99]}}},
+    }
+    trained = Training(spec, torch.device("cpu"))
+    folder.mkdir()
+    with torch.no_grad(), Progress("test", 30, folder / "progress.json", seeds) as progress:
+        return trained.run(seeds, folder / "checkpoint.pt", {}, progress, 1e9)
+
+
+def test_a_stacked_seed_has_the_same_bits_whoever_else_is_asked_for(tmp_path) -> None:
+    several, alone = toy((0, 2, 5), tmp_path / "a"), toy((2,), tmp_path / "b")
+    assert several[2].rows == alone[2].rows and several[2].rows != several[5].rows
+    assert sorted(column(alone[2], "expectation")) == [7, 20, 30]
+
+
+def test_tunables_have_an_optimiser_of_their_own(tmp_path) -> None:
+    """With rate 0 they stay where they start while the parameters move, and the other way round."""
+    held = toy((0,), tmp_path / "a", tunable_optimiser={"name": "sgd", "rate": 0.0})[0]
+    assert (
+        column(held, "eta")[30] == 1.0 and column(held, "expectation")[30] != column(held, "expectation")[7]
+    )
+    free = toy(
+        (0,), tmp_path / "b", optimiser={"name": "sgd", "rate": 0}, tunable_optimiser={"name": "adam"}
+    )[0]
+    assert column(free, "eta")[30] != 1.0 and len(set(column(free, "expectation").values())) == 1

@@ -25,3 +25,7 @@ def test_a_block_does_not_depend_on_where_reading_starts() -> None:
     whole = minibatch_indices(("p", 0), 0, 60, 7, 23)
     assert torch.equal(minibatch_indices(("p", 0), 40, 20, 7, 23), whole[40:])
     assert not torch.equal(minibatch_indices(("p", 1), 40, 20, 7, 23), whole[40:])
+
+
+def test_of_one_row_there_is_one_order() -> None:
+    assert torch.equal(minibatch_indices(("p", 0), 5, 3, 2, 1), torch.zeros(3, 2, dtype=torch.int64))

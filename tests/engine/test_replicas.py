@@ -67,3 +67,26 @@ def test_traced_steps_equal_eager_steps_in_float64(steps: int) -> None:
         call = call or paths.build(lifted, arguments, "traced")
         traced, _ = call(*arguments)
     torch.testing.assert_close(traced["params"], eager["params"], rtol=1e-12, atol=1e-12)
+
+
+def test_a_seed_has_its_place_whoever_else_is_asked_for() -> None:
+    assert replicas.stacks((0, 1, 5, 9, 3), 4) == [(0, 1, 3), (5,), (9,)]
+    assert replicas.neighbours(6, 4) == (4, 5, 6, 7) and replicas.neighbours(2, 1) == (2,)
+
+
+@pytest.mark.parametrize(("entries", "height"), [(1, 32), (100, 16), (200, 8), (2049, 1), (300_000, 1)])
+def test_only_small_parameters_are_stacked_on_a_cpu(entries: int, height: int) -> None:
+    assert replicas.replicas_for(torch.device("cpu"), entries) == height
+
+
+def test_long_runs_of_many_small_operations_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU compiles by steps times operations, and only if it has a compiler; a GPU always does."""
+    monkeypatch.setattr(paths, "has_compiler", lambda: True)
+    graph = paths.trace(lambda x: x.sin() + x.cos(), (torch.zeros(3),))
+    enough = -(-paths.COMPILE_FROM_OPERATIONS // len(graph.graph.nodes))
+    cpu = torch.device("cpu")
+    assert paths.choose_path(cpu, graph, enough) == "compiled"
+    assert paths.choose_path(cpu, graph, enough - 1) == "traced"
+    assert paths.choose_path(torch.device("cuda"), graph, 1) == "compiled"
+    monkeypatch.setattr(paths, "has_compiler", lambda: False)
+    assert paths.choose_path(cpu, graph, enough) == "traced"

@@ -51,14 +51,14 @@ FAULTS = [
         "later layers left hard",
         ("rebar",),
         "estimators/rebar.py",
-        "return self._relax(law, g, law.logits, self._temperature(other, tunables))",
+        "return self.relax(law, g, law.logits, self.temperature_at(other, tunables))",
         "return law.discretize(g)",
     ),
     Fault(
         "later layers left hard",
         ("relax",),
         "estimators/rebar.py",
-        "return self._relax(law, g, law.logits, self._temperature(other, tunables))",
+        "return self.relax(law, g, law.logits, self.temperature_at(other, tunables))",
         "return law.discretize(g)",
     ),
     Fault(

@@ -120,7 +120,7 @@ ONE = "experiments: {one: {title: t, task: {data: digits}, estimators: {pathwise
         (ONE % "training: {bacth: 3}", "experiments.one.training: unknown key 'bacth'; did you mean 'batch'"),
         (
             ONE % "training: {optimiser: {rate: -1}}",
-            "optimiser.rate: -1 is less than or equal to the minimum of 0",
+            "optimiser.rate: -1 is less than the minimum of 0",
         ),
         (ONE % "training: {batch: '100'}", "training: batch: expected integer, got '100'"),
         (ONE % "sead: 3", "experiments.one: unknown key 'sead'; did you mean 'seeds'"),

@@ -29,6 +29,7 @@ from reparam.cells.status import (
     write_status,
 )
 from reparam.engine import device as devices
+from reparam.engine import replicas
 from reparam.errors import ReparamError
 
 CHECKPOINT_SECONDS = 20.0
@@ -117,8 +118,7 @@ def _train(
     training = Training(key.spec, device)
     total = training.steps * len(seeds)
     with Progress(_title(key), total, work / "progress.json", seeds) as progress:
-        for first in range(0, len(seeds), training.replicas):
-            chunk = seeds[first : first + training.replicas]
+        for chunk in replicas.stacks(seeds, training.replicas):
             file = work / f"checkpoint-{'-'.join(map(str, chunk))}.pt"
             start = time.monotonic()
             identity = {"spec": key.spec_hash, "source": key.source}
@@ -157,7 +157,9 @@ def _title(key: CellKey) -> str:
     return f"{key.spec['paper']}/{key.spec['experiment']}/{key.spec['estimator']}"
 
 
-def _runtime(device: torch.device, start: float, path: str, threads: int, replicas: int) -> dict[str, Any]:
+def _runtime(
+    device: torch.device, start: float, path: str | None, threads: int, replicas: int
+) -> dict[str, Any]:
     return {
         **software(),
         "device": device_name(device),

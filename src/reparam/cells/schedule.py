@@ -16,10 +16,12 @@ def due_steps(options: Mapping[str, Any] | None, steps: int) -> set[int]:
     """The steps at which a measurement with this `schedule` is due; the last step always is.
 
     {points: n, spacing: linear | log}: n steps evenly spaced, the logarithmic ones from 1 % of the run on.
-    Without a schedule: the last step only.
+    {steps: [t, …]}: these, as far as the run goes. Without a schedule: the last step only.
     """
     if options is None:
         return {steps}
+    if "steps" in options:
+        return {step for step in options["steps"] if 1 <= step <= steps} | {steps}
     points, spacing = options["points"], options.get("spacing", "linear")
     if spacing == "linear":
         exact = np.linspace(steps / points, steps, points)

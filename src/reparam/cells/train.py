@@ -51,14 +51,12 @@ class Training:
                 raise ReparamError(
                     f"experiments.yaml: training of {spec['experiment']} lacks {key!r}: give it"
                 )
-        dataset = data.prepare(data.load(options["data"]), options.get("binarisation", "none"))
-        self.task = tasks.get(options["name"])(options, dataset)
+        self.task = tasks.make(options)
         self.task.train, self.task.test = self.task.train.to(device), self.task.test.to(device)
         self.learner = learners.make(self.task, spec["method"], training)
         self.batch = int(training["batch"])
         self.steps = math.ceil(training["samples"] / self.batch)
-        self.path = paths.choose_path(device, self.steps)
-        self.replicas = replicas.replicas_for(device)
+        self.path: paths.Path | None = None
         self.threads = torch.get_num_threads()
         self.measurements = {}
         for name, given in spec.get("measurements", {}).items():
@@ -67,7 +65,9 @@ class Training:
             self.measurements[name] = function, dict(given), due_steps(given.get("schedule"), self.steps)
         self.evaluated = set().union({self.steps}, *(due for _, _, due in self.measurements.values()))
         self._x = self.task.train[: self.batch].new_zeros(self.batch, self.task.train.shape[1])
-        self._specs = dict(self.learner.noise(self.initial(seed=0)["params"], self._x))
+        params = self.initial(seed=0)["params"]
+        self.replicas = replicas.replicas_for(device, sum(entry.numel() for entry in params.values()))
+        self._specs = dict(self.learner.noise(params, self._x))
         if self.task.binarisation == "dynamic":
             self._specs["data"] = {"uniform": NoiseSpec("uniform", tuple(self._x.shape))}
         self._call: Callable[..., Any] | None = None
@@ -92,7 +92,9 @@ class Training:
     def call(self, *arguments: Any) -> tuple[State, Metrics]:
         """The step for a stack of replicas, made ready on its first use."""
         if self._call is None:
-            self._call = paths.build(replicas.lift(self.step, self.replicas), arguments, self.path)
+            graph = paths.trace(replicas.lift(self.step, self.replicas), arguments)
+            self.path = self.path or paths.choose_path(self.device, graph, self.steps)
+            self._call = paths.ready(graph, self.path)
         return self._call(*arguments)
 
     def block(self, seeds: tuple[int, ...], number: int) -> tuple[Tensor, Any]:
@@ -124,13 +126,13 @@ class Training:
         progress: Progress,
         checkpoint_seconds: float,
     ) -> dict[int, Outcome]:
-        """Train these seeds (at most `replicas` of them) to the end, from the checkpoint if it fits."""
+        """Train these seeds, which are of one stack, to the end, from the checkpoint if it fits."""
         key = {**key, "seeds": list(seeds), "device": self.device.type, "torch": software()["torch"]}
-        padded = seeds + (seeds[-1],) * (self.replicas - len(seeds))
+        stack = replicas.neighbours(seeds[0], self.replicas)
         saved = checkpoint.load(file, key, self.device)
         if saved is None:
             start, objectives = 0, []
-            state = replicas.stack([self.initial(seed) for seed in padded])
+            state = replicas.stack([self.initial(seed) for seed in stack])
             outcomes = {seed: Outcome() for seed in seeds}
         else:
             start, state, objectives = saved["step"], saved["state"], list(saved["objectives"])
@@ -142,7 +144,7 @@ class Training:
         index = noise = None
         for t in range(start, self.steps):
             if index is None or t % BLOCK == 0:
-                index, noise = self.block(padded, t // BLOCK)
+                index, noise = self.block(stack, t // BLOCK)
             now = t % BLOCK
             rows = index[now]
             state, metrics = self.call(
@@ -183,7 +185,8 @@ class Training:
         outcomes: dict[int, Outcome],
     ) -> None:
         readings = torch.stack(objectives).cpu()
-        for replica, seed in enumerate(seeds):
+        for seed in seeds:
+            replica = seed % self.replicas
             outcome, own = outcomes[seed], readings.reshape(len(readings), -1)[:, replica]
             if outcome.diverged is not None:
                 continue

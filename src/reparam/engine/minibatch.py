@@ -14,6 +14,8 @@ def minibatch_indices(axes: tuple[str | int, ...], start: int, length: int, batc
     Every epoch is a permutation of all rows from a stream of its own, so any step's rows can be found
     without the steps before it. A minibatch may span two epochs.
     """
+    if rows == 1:
+        return torch.zeros(length, batch, dtype=torch.int64)
     first, last = start * batch, (start + length) * batch
     epochs = range(first // rows, (last - 1) // rows + 1)
     order = torch.cat(

@@ -1,8 +1,8 @@
 """How a pure step is executed: traced once into plain tensor operations, or compiled on top of that.
 
 Tracing (make_fx) runs the function transforms once and keeps what they do to tensors; it needs no
-compiler and replaces most of the per-step overhead. Compiling pays from tens of thousands of steps on
-a CPU and almost at once on a GPU. Tracing comes first either way, because compiling a transformed
+compiler and replaces most of the per-step overhead. Compiling pays on a CPU once millions of small operations
+have been made, and almost at once on a GPU. Tracing comes first either way, because compiling a transformed
 custom autograd function directly returns zero gradients.
 """
 
@@ -13,17 +13,19 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
+from torch.fx import GraphModule
 
 Path = Literal["traced", "compiled"]
-COMPILE_FROM_STEPS = 40_000
-"""On a CPU core compiling takes up to half a minute and saves about 0.7 ms a step."""
+COMPILE_FROM_OPERATIONS = 2_000_000
+"""On a CPU core compiling takes up to half a minute, and each operation of the graph costs some 10 µs to call."""
 
 
-def choose_path(device: torch.device, steps: int) -> Path:
-    """The path for a cell that makes this many steps in all."""
+def choose_path(device: torch.device, graph: GraphModule, steps: int) -> Path:
+    """The path for a cell that calls this graph so many times in all."""
     if device.type == "cuda":
         return "compiled"
-    return "compiled" if steps >= COMPILE_FROM_STEPS and has_compiler() else "traced"
+    operations = steps * len(graph.graph.nodes)
+    return "compiled" if operations >= COMPILE_FROM_OPERATIONS and has_compiler() else "traced"
 
 
 def has_compiler() -> bool:
@@ -31,14 +33,22 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 
-def build(step: Callable[..., Any], example: tuple[Any, ...], path: Path) -> Callable[..., Any]:
-    """`step` made ready for calls with arguments shaped like `example` (pytrees of tensors)."""
+def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
+    """The tensor operations of `step` on arguments shaped like `example` (pytrees of tensors)."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with torch.no_grad():
         graph = make_fx(lambda *arguments: step(*arguments))(*example)  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
     graph.recompile()
-    if path == "compiled":
-        return torch.compile(graph, fullgraph=True, dynamic=False)
     return graph
+
+
+def ready(graph: GraphModule, path: Path) -> Callable[..., Any]:
+    """The graph on this path."""
+    return torch.compile(graph, fullgraph=True, dynamic=False) if path == "compiled" else graph
+
+
+def build(step: Callable[..., Any], example: tuple[Any, ...], path: Path) -> Callable[..., Any]:
+    """`step` traced on `example` and made ready on this path."""
+    return ready(trace(step, example), path)

@@ -5,21 +5,44 @@ Several replicas share a leading axis. A single one has none: the step then runs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_map
 
-CPU_REPLICAS = 1
-"""On a CPU a seed's bits depend on its place in a stack (vector tails), so each seed has its own call."""
 CUDA_REPLICAS = 8
-"""On a GPU the stack always has this height (padded), so that a seed's kernels never change."""
+"""On a GPU, for parameters of any size."""
+CPU_REPLICAS = 32
+"""On a CPU, for the smallest parameters; where there are many, arithmetic takes the time, and a stack buys nothing."""
+STACKED_ENTRIES = 2048
+"""Entries of parameters, over all replicas, up to which a CPU's time goes into calling operations."""
 
 
-def replicas_for(device: torch.device) -> int:
-    """How many seeds go into one call on this device."""
-    return CUDA_REPLICAS if device.type == "cuda" else CPU_REPLICAS
+def replicas_for(device: torch.device, entries: int) -> int:
+    """How many seeds with so many entries of parameters go into one call on this device: a power of two."""
+    if device.type == "cuda":
+        return CUDA_REPLICAS
+    room = max(1, min(CPU_REPLICAS, STACKED_ENTRIES // entries))
+    return int(2 ** (room.bit_length() - 1))
+
+
+def stacks(seeds: Iterable[int], count: int) -> list[tuple[int, ...]]:
+    """The seeds by the stack that they belong to: that of seed s holds the `count` seeds with the same s // count.
+
+    A seed's bits may depend on its place in a stack (vectors' tails), so a place is a seed's own, and whoever shares
+    its stack is computed too, asked for or not.
+    """
+    found: dict[int, list[int]] = {}
+    for seed in seeds:
+        found.setdefault(seed // count, []).append(seed)
+    return [tuple(members) for members in found.values()]
+
+
+def neighbours(seed: int, count: int) -> tuple[int, ...]:
+    """All seeds of the stack that this seed belongs to, by place."""
+    first = seed // count * count
+    return tuple(range(first, first + count))
 
 
 def lift(step: Callable[..., Any], count: int) -> Callable[..., Any]:

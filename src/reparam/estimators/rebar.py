@@ -151,9 +151,9 @@ class Rebar(Estimator):
                 log_q[name] = site.law.log_prob(site.z)
                 direct = direct - _spread(self._baseline(name, site, tunables) * log_q[name], trace.value)
                 variate = self.variate(name, run, trace, params, draw, tunables)
-                temperature = self._temperature(name, tunables)
+                temperature = self.temperature_at(name, tunables)
                 control = self._control(site, log_q[name], variate, draw[name], temperature)
-                controls = controls + self._eta(name, tunables) * _spread(control, trace.value)
+                controls = controls + self.eta_at(name, tunables) * _spread(control, trace.value)
             return trace.value, direct, log_q, controls
 
         values, direct, log_q, controls = over_samples(one, noise)
@@ -187,7 +187,7 @@ class Rebar(Estimator):
                 if not isinstance(law, Relaxable):
                     return law.path(noise[other])
                 g = law.perturb(noise[other])
-                return self._relax(law, g, law.logits, self._temperature(other, tunables))
+                return self.relax(law, g, law.logits, self.temperature_at(other, tunables))
 
             return on_plate(run(stopped, choose).value, len(trace.sites[name].law.plate))
 
@@ -215,10 +215,10 @@ class Rebar(Estimator):
             given = law.perturb_given(site.z, fresh)
 
         def relaxed(g: Tensor) -> Tensor:
-            return self._relax(law, g, law.logits, temperature)
+            return self.relax(law, g, law.logits, temperature)
 
         def at(g: Tensor) -> tuple[Tensor, Tensor]:
-            point = self._relax(law, g.detach(), law.logits.detach(), temperature)
+            point = self.relax(law, g.detach(), law.logits.detach(), temperature)
             value, pullback = torch.func.vjp(variate, point)[:2]
             return value, pullback(torch.ones_like(value))[0]
 
@@ -233,18 +233,21 @@ class Rebar(Estimator):
             return 0.0
         return apply_network(tunables, f"baseline.{name}", context).squeeze(-1)
 
-    def _relax(self, law: Any, g: Tensor, logits: Tensor, temperature: Tensor | float) -> Tensor:
+    def relax(self, law: Any, g: Tensor, logits: Tensor, temperature: Tensor | float) -> Tensor:
+        """The relaxed sample of perturbed logits g, in the law's shape."""
         if self.relaxation == "muprop":
             g = g + temperature * temperature / (temperature + 1) * logits
         return law.soften(g, temperature)
 
-    def _temperature(self, name: str, tunables: Tunables) -> Tensor | float:
+    def temperature_at(self, name: str, tunables: Tunables) -> Tensor | float:
+        """τ of this site now."""
         return self.temperature if self.tuned == "none" else tunables[self._temperature_key(name)].exp()
 
     def _temperature_key(self, name: str) -> str:
         return "log_temperature" if self.tuned == "tensor" else f"log_temperature.{name}"
 
-    def _eta(self, name: str, tunables: Tunables) -> Tensor | float:
+    def eta_at(self, name: str, tunables: Tunables) -> Tensor | float:
+        """What the loss of this site's control variate is multiplied with now: η, but where it is tuned by tensor."""
         if self.tuned == "site":
             return tunables[f"eta.{name}"]
         return 1.0 if self.tuned == "tensor" else self.eta  # by tensor: η is the coefficient of the loss

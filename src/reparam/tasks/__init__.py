@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from reparam import data
 from reparam.errors import ReparamError
 from reparam.program import Params, Program
 from reparam.registry import Registry, nearest
@@ -22,6 +23,7 @@ class Task(Protocol):
     sense: float
     """+1: the program's value is maximised; −1: it is minimised."""
     train: Tensor
+    """Data [N, D]; a task without data has one datum without entries, [1, 0]."""
     test: Tensor
     log_weight: bool
     """Whether the value is log p(x, z) − log q(z|x) at the samples, so that bounds of several samples are its."""
@@ -79,20 +81,32 @@ register = registry.register
 
 
 def get(name: str) -> Any:
-    """The task class registered as `name`, built from (options, data set); ReparamError if unknown."""
+    """The task class registered as `name`, built from (options, data set or None); ReparamError if unknown."""
     return registry.get(name)
+
+
+def make(options: Mapping[str, Any]) -> Any:
+    """The task of an experiment's `task`, on its data set prepared as the options say, if it names one."""
+    name = options.get("data")
+    binarisation = options.get("binarisation", "none")
+    return get(options["name"])(
+        options, None if name is None else data.prepare(data.load(name), binarisation)
+    )
 
 
 def read_options(kind: type[Options], given: Mapping[str, Any]) -> Options:
     """The options dataclass `kind` filled from an experiment's `task`; `name` belongs to the registry.
 
-    Raises ReparamError for an unknown option, with the nearest known one.
+    Raises ReparamError for an unknown option, with the nearest known one, and for one that is missing.
     """
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     values = {key: value for key, value in given.items() if key != "name"}
     for key in values:
         if key not in known:
             raise ReparamError(f"task {given.get('name')!r} has no option {key!r}{nearest(key, known)}")
+    for field in fields(kind):  # type: ignore[arg-type]
+        if field.default is MISSING and field.name not in values:
+            raise ReparamError(f"task {given.get('name')!r} lacks its option {field.name!r}: give it")
     return kind(**values)
 
 

@@ -22,12 +22,14 @@ class GradientLearner:
     """Moves all parameters along the estimate of (N/B) Σ_batch ∇ value + ∇ log prior.
 
     The scale is that of the objective on the whole training set (Kingma & Welling 2014, Eq. 8);
-    `task.sense` says whether the value is maximised (+1) or minimised (−1).
+    `task.sense` says whether the value is maximised (+1) or minimised (−1). Tunables have the training's
+    `tunable_optimiser`, or one like that of the parameters.
     """
 
     def __init__(self, task: Task, estimator: Estimator, training: Mapping[str, Any]) -> None:
         self.task, self.estimator = task, estimator
         self.optimiser = optimisers.make(training["optimiser"])
+        self.tunable_optimiser = optimisers.make(training.get("tunable_optimiser", training["optimiser"]))
 
     def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:
         return self.estimator.noise(prepare(self.estimator, self.task.program(x), params))
@@ -40,7 +42,7 @@ class GradientLearner:
             "params": params,
             "optimiser": self.optimiser.init(params),
             "tunables": tunables,
-            "tunable_optimiser": self.optimiser.init(tunables) if tunables else {},
+            "tunable_optimiser": self.tunable_optimiser.init(tunables) if tunables else {},
             "memory": memory,
             "failed": torch.zeros((), device=x.device),
         }
@@ -56,7 +58,7 @@ class GradientLearner:
         params, optimiser = self.optimiser.update(downhill, state["optimiser"], params)
         after = {**state, "params": params, "optimiser": optimiser, "memory": estimate.memory}
         if state["tunables"]:
-            after["tunables"], after["tunable_optimiser"] = self.optimiser.update(
+            after["tunables"], after["tunable_optimiser"] = self.tunable_optimiser.update(
                 estimate.tunable_gradient, state["tunable_optimiser"], state["tunables"]
             )
         objective = estimate.value.mean()
