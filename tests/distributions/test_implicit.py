@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from reparam.distributions.implicit import attach, bisect, differentiable_root, jacobian, slope, solve
+from reparam.distributions.implicit import (
+    TRIANGULAR,
+    attach,
+    bisect,
+    differentiable_root,
+    jacobian,
+    slope,
+    solve,
+)
 from reparam.noise import draw, generator
 
 INTERVALS = [(-math.inf, math.inf), (0.0, math.inf), (-math.inf, 0.0), (-1.0, 2.0), (3.0, 3.1), (-4.0, -3.0)]
@@ -138,3 +146,31 @@ def test_compiling_a_stack_of_attached_derivatives_keeps_them() -> None:
     a = torch.tensor([1.3, 0.4], dtype=torch.float64)
     torch.testing.assert_close(slopes(a), 3 * a**2 * (a**3).cos())
     torch.testing.assert_close(torch.compile(slopes)(a), slopes(a))
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1e-2, 0.1])
+@pytest.mark.parametrize("vector", [False, True])
+def test_derivatives_at_roots_next_to_a_pole_are_finite_and_right(alpha: float, vector: bool) -> None:
+    """F = z^α: dz/dα = −z log(z) / α, in float32, where the slope of the density overflows for most roots."""
+    u = torch.tensor([0.999, 0.9, 0.6, 0.3, 1e-3])
+    a = torch.full_like(u, alpha)
+    start = (u.log() / alpha).clamp(min=-70).exp()  # from 4e-31 on
+    assert (start < 1e-21).any()
+    cumulative = lambda a: lambda z: (a * z.log()).exp()  # noqa: E731
+
+    def root(a: Tensor) -> Tensor:
+        if vector:
+            return differentiable_root(cumulative(a), start, TRIANGULAR)
+        return differentiable_root(cumulative(a), start)
+
+    found = torch.func.vjp(root, a)[1](torch.ones_like(u))[0]
+    torch.testing.assert_close(found, -start * start.log() / alpha, rtol=1e-3, atol=0.0)
+
+
+def test_second_derivatives_at_roots_of_nearly_zero_stay() -> None:
+    """sinh(z − φ²) = ε at z = 1e-19: z'' = 2."""
+    start = torch.tensor([1e-19])
+    found = torch.func.hessian(
+        lambda phi: differentiable_root(lambda z: torch.sinh(z - phi.square()), start).sum()
+    )
+    assert found(torch.zeros(())).item() == pytest.approx(2)

@@ -110,3 +110,17 @@ def test_layers_and_shared_sites_are_exact_in_the_mean(key: str) -> None:
 def test_laws_without_a_cdf_are_refused() -> None:
     with pytest.raises(ReparamError, match="implicit needs a CDF, and sample site 'z' has a Bernoulli law"):
         estimate(lambda p, s: s("z", Bernoulli(logits=p["m"])).sum(-1), {"m": torch.zeros(2)}, "implicit", 0)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1e-2, 0.1])
+def test_gamma_variables_of_small_shape_have_the_derivative_of_their_path(alpha: float) -> None:
+    """In float32, where most samples are next to 0: the sum over 1,000 samples, from the same noise."""
+
+    def program(params, sample):
+        return sample("z", Gamma(params["alpha"].exp().expand(1000, 1), torch.ones(1000, 1))).sum(-1)
+
+    params = {"alpha": torch.tensor(alpha).log()}
+    found, expected = (
+        estimate(program, params, name, 0).gradient["alpha"] for name in ("implicit", "pathwise")
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=0.0)

@@ -87,23 +87,35 @@ class Newton(NamedTuple):
     """(function, z) → its value and derivative at z."""
     divide: Callable[[Tensor, Tensor], Tensor]
     """(value, derivative) → the step."""
+    own: Callable[[Tensor], Tensor]
+    """derivative → that of each entry in itself."""
+    joined: Callable[[Tensor], Tensor]
+    """A property of entries → whether one of those that are solved together has it."""
 
 
-ENTRYWISE = Newton(slope, torch.div)
-TRIANGULAR = Newton(jacobian, solve)
+ENTRYWISE = Newton(slope, torch.div, lambda derivative: derivative, lambda has: has)
+TRIANGULAR = Newton(
+    jacobian, solve, lambda derivative: derivative.diagonal(dim1=-2, dim2=-1), lambda has: has.any(-1, True)
+)
 
 
 def differentiable_root(function: Map, root: Tensor, newton: Newton = ENTRYWISE) -> Tensor:
     """`root`, with the derivatives of the point where `function` keeps the value that it has there.
 
     `function` may depend on any tensor that is differentiated. Two Newton steps of length zero: the first has the
-    first derivatives, and each step doubles the order, so second derivatives are exact as well.
+    first derivatives, and each step doubles the order, so second derivatives are exact as well: but for roots so
+    near to a pole at 0, such as those of gamma variables of small shape, that the slope of the density is no number of
+    the dtype. Those have the first derivatives only.
     """
     z = root.detach()
     value, derivative = newton.linearize(function, z)
-    z = z - newton.divide(value - value.detach(), derivative.detach())
+    first = z - newton.divide(value - value.detach(), derivative.detach())
+    info = torch.finfo(z.dtype)
+    steep = (newton.own(derivative.detach()).abs() > info.max * info.eps * z.abs()) & (z != 0)
+    # An infinite slope makes NaN even of what is multiplied by 0, so the second step is taken elsewhere, and dropped.
+    z = torch.where(steep, z.sign() * math.sqrt(info.tiny / info.eps), first)
     value, derivative = newton.linearize(function, z)
-    return z - newton.divide(value - value.detach(), derivative)
+    return torch.where(newton.joined(steep), first, z - newton.divide(value - value.detach(), derivative))
 
 
 def refine(step: Callable[..., Tensor], start: Tensor, *constants: Tensor) -> Tensor:
