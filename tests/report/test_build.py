@@ -92,6 +92,16 @@ def test_says(markup: Markup, words: str) -> None:
     assert words in re.sub(r"\s+", " ", markup.text)
 
 
+def test_every_paper_s_verdicts_are_counted(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    section = html.split('<section id="papers"')[1].split("</section>")[0]
+    ((name, total),) = re.findall(
+        r'<a href="#paper-(\w+)">.*?<td class="number">(\d+)</td>', section, re.DOTALL
+    )
+    assert name == fabricate.PAPER and int(total) == html.count('<tbody class="claim"')
+    assert sum(map(int, re.findall(r"<b>(\d+)</b>", section))) == int(total)
+
+
 def test_shows_every_estimator_s_card(markup: Markup) -> None:
     text, ids = re.sub(r"\s+", " ", markup.text), [attributes.get("id") for _, attributes in markup.tags]
     for name in estimators.names():

@@ -44,6 +44,7 @@ def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path
         versions=versions(tables.cells),
         missing_tables=tables.missing,
         papers=read,
+        overview=[(paper, tally([c for c in claims if c.paper == paper.key])) for paper in read],
         claims=claims,
         tally=tally(claims),
         reasons=unjudged_reasons(claims),
