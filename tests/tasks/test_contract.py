@@ -11,12 +11,20 @@ from reparam.noise import draw, draw_block, generator
 from reparam.program import describe, follow, run
 
 TASKS = pytest.mark.parametrize("name", tasks.registry.names())
+WITHOUT_DATA = {"bits"}
+WITH_DATA = pytest.mark.parametrize("name", sorted({*tasks.registry.names()} - WITHOUT_DATA))
+
+
+def build(name: str, **options: object) -> object:
+    train = (draw("uniform", (6, 4), generator("test", "task")) < 0.4).float()
+    if name in WITHOUT_DATA:
+        return tasks.get(name)({"name": name, **options}, None)
+    dataset = SimpleNamespace(name="tiny", train=train, test=train[:3], valid=None, shape=(2, 2))
+    return tasks.get(name)({"name": name, "data": "tiny", **options}, dataset)
 
 
 def made(name: str) -> tuple[object, dict[str, torch.Tensor]]:
-    train = (draw("uniform", (6, 4), generator("test", "task")) < 0.4).float()
-    dataset = SimpleNamespace(name="tiny", train=train, test=train[:3], valid=None, shape=(2, 2))
-    task = tasks.get(name)({"name": name, "data": "tiny"}, dataset)
+    task = build(name)
     return task, task.init(generator("test", "task", "init"))
 
 
@@ -39,7 +47,7 @@ def test_the_value_is_per_datum_and_finite(name: str) -> None:
     assert task.log_prior(params).shape == ()
 
 
-@TASKS
+@WITH_DATA
 def test_a_datum_sees_no_other(name: str) -> None:
     """Another first row changes the first value only."""
     task, params = made(name)
@@ -49,7 +57,7 @@ def test_a_datum_sees_no_other(name: str) -> None:
     assert same.tolist() == [False, *[True] * (len(other) - 1)]
 
 
-@TASKS
+@WITH_DATA
 def test_the_start_follows_from_its_stream_alone(name: str) -> None:
     task, params = made(name)
     again = task.init(generator("test", "task", "init"))
@@ -76,7 +84,5 @@ def test_every_parameter_is_used(name: str) -> None:
 
 @TASKS
 def test_an_unknown_option_is_refused(name: str) -> None:
-    train = torch.zeros(2, 4)
-    dataset = SimpleNamespace(name="tiny", train=train, test=train, valid=None, shape=(2, 2))
     with pytest.raises(ReparamError, match="has no option 'hiden'"):
-        tasks.get(name)({"name": name, "data": "tiny", "hiden": 3}, dataset)
+        build(name, hiden=3)

@@ -50,6 +50,7 @@ class Bits:
     """One parameter group, `bits`, with the logits θ [D]; one datum, which says nothing."""
 
     binarisation = "none"
+    log_weight = False
 
     def __init__(self, options: Mapping[str, Any], dataset: None = None) -> None:
         self.options = read_options(Options, options)
