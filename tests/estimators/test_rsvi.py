@@ -11,6 +11,7 @@ from reparam import (
     Dirichlet,
     Gamma,
     HypersphericalUniform,
+    Mixed,
     Normal,
     Rsvi,
     VonMises,
@@ -282,3 +283,23 @@ def test_single_precision_keeps_the_gradient() -> None:
 def test_what_it_cannot_do_is_refused_in_one_line(make, message: str) -> None:
     with pytest.raises(ReparamError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: Gamma(a, torch.ones(2)),
+        lambda a: Beta(torch.tensor(2.0), a),
+        lambda a: Dirichlet(a),
+    ],
+)
+def test_without_a_boost_shapes_below_one_are_refused(make) -> None:
+    def program(params, sample):
+        return sample("z", make(params["shape"])).sum(-1)
+
+    small, large = ({"shape": torch.tensor([2.0, least])} for least in (0.25, 1.0))
+    for estimator in (Rsvi(boost=0), Mixed({"z": Rsvi(boost=0)})):
+        with pytest.raises(ReparamError, match=r"shapes of at least 1, and sample site 'z' has one of 0\.25"):
+            estimate(program, small, estimator, 0)
+        estimate(program, large, estimator, 0)
+    estimate(program, small, Rsvi(boost=1), 0)

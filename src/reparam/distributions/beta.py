@@ -51,14 +51,18 @@ class Beta(InverseCDF):
         """The logit of the sample, which does not round to an end."""
         return self._logit(noise["uniform"])
 
+    @property
+    def gamma_shapes(self) -> Tensor:
+        """The shapes of the gamma variables that `accept` draws, two per entry, on a new last axis."""
+        return torch.stack(torch.broadcast_tensors(self.concentration1, self.concentration0), dim=-1)
+
     def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
         """The base noise of `accept`, with both shapes raised by `boost` there."""
         return log_gamma.rejection_noise((*self.shape, 2), boost)
 
     def accept(self, noise: Mapping[str, Tensor]) -> Draw:
         """A draw as a share of two gamma variables, each by rejection (see `log_gamma.accept`)."""
-        shapes = torch.stack(torch.broadcast_tensors(self.concentration1, self.concentration0), dim=-1)
-        part = log_gamma.accept(shapes.expand(*self.shape, 2), noise)
+        part = log_gamma.accept(self.gamma_shapes, noise)
         z = _sigmoid(part.log_x[..., 0] - part.log_x[..., 1])
         return Draw(z, self.sum_event(part.log_density.sum(-1)), self.sum_event(part.failed.any(-1)) > 0)
 

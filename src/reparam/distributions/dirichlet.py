@@ -62,13 +62,18 @@ class Dirichlet(Law):
         alpha = self.concentration
         return (self._log_ratios(noise) + log_ratio(alpha, alpha.amax(-1, keepdim=True))).log_softmax(-1)
 
+    @property
+    def gamma_shapes(self) -> Tensor:
+        """The shapes of the gamma variables that `accept` draws."""
+        return self.concentration
+
     def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
         """The base noise of `accept`, with all concentrations raised by `boost` there."""
         return log_gamma.rejection_noise(self.shape, boost)
 
     def accept(self, noise: Mapping[str, Tensor]) -> Draw:
         """A draw made of gamma variables by rejection (see `log_gamma.accept`)."""
-        return self._draw(log_gamma.accept(self.concentration, noise))
+        return self._draw(log_gamma.accept(self.gamma_shapes, noise))
 
     def standardize(self, noise: Mapping[str, Tensor]) -> Draw:
         """The sample of the law's own path, made of standardised gamma variables (see `log_gamma.standardize`)."""

@@ -56,13 +56,18 @@ class Gamma(InverseCDF):
         """The logarithm of the sample, which does not underflow."""
         return self._log_standard(noise["uniform"]) + self.mean.log()
 
+    @property
+    def gamma_shapes(self) -> Tensor:
+        """The shapes of the gamma variables that `accept` draws."""
+        return self.concentration.expand(self.shape)
+
     def rejection_noise(self, boost: int = 0) -> dict[str, NoiseSpec]:
         """The base noise of `accept`, with the shape raised by `boost` there."""
         return log_gamma.rejection_noise(self.shape, boost)
 
     def accept(self, noise: Mapping[str, Tensor]) -> Draw:
         """A draw by rejection (see `log_gamma.accept`)."""
-        return self._draw(log_gamma.accept(self.concentration.expand(self.shape), noise))
+        return self._draw(log_gamma.accept(self.gamma_shapes, noise))
 
     def standardize(self, noise: Mapping[str, Tensor]) -> Draw:
         """The sample of the law's own path, made of its standardised logarithm (see `log_gamma.standardize`)."""

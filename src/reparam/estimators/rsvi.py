@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from reparam.distributions.rejection import Draw
+from reparam.errors import NumericalError
 from reparam.estimators.base import Sites, check_samples, path_noise, register
 from reparam.estimators.card import REJECTION, Card
 from reparam.estimators.corrected import CorrectedPath
@@ -23,7 +24,8 @@ class Rsvi(CorrectedPath):
     q is the law, r the density of the proposals h(ε; φ), and the gradient is total: through h, too. Candidates are
     drawn before any parameter is known; draws in which all are refused are counted in the estimate's `failed`.
 
-    Raises ReparamError for `samples` below 1 and `boost` below 0.
+    Raises ReparamError for `samples` below 1, `boost` below 0, and a boost of 0 where gamma variables have shapes below
+    1.
     """
 
     boost: int = 4
@@ -49,6 +51,16 @@ class Rsvi(CorrectedPath):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_samples(self.boost, 0, "rsvi", "boost")
+
+    def check(self, sites: Sites) -> None:
+        super().check(sites)
+        for name, site in sites.items():
+            shapes = getattr(site.law, "gamma_shapes", None)
+            if not self.boost and shapes is not None and bool((shapes < 1).any()):
+                raise NumericalError(
+                    f"rsvi: with boost=0 gamma variables need shapes of at least 1, and sample site {name!r} has one "
+                    f"of {shapes.min().item():g}; give boost=1 or more"
+                )
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         """That of the rejection sampler, beside that of the law's own path, by which `mixed` looks at a site."""
