@@ -6,7 +6,6 @@ A new law is tested by adding it to FAMILIES, which is checked to name every pub
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -381,57 +380,25 @@ def test_float32_is_as_exact_as_float32_can_be(name: str) -> None:
 
 
 QUADRATURES = ("Gamma", "Beta", "StudentT", "VonMises")
-"""Their graphs are large and get a test of their own."""
-
-
-def gradients(
-    parts: tuple[str, ...], u: Tensor, parameters: dict[str, tuple[Tensor, Tensor]]
-) -> dict[str, tuple[Tensor, ...]]:
-    """The gradient of every draw in both parameters of every law."""
-
-    def loss(name: str, u: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        found = everything(name, u, first, second)
-        return torch.stack([found[part].sin().sum() for part in parts if part in found]).sum()
-
-    return {
-        name: torch.vmap(lambda v, name=name, given=given: torch.func.grad(loss, (2, 3))(name, v, *given))(u)
-        for name, given in parameters.items()
-    }
-
-
-def arguments(dtype: torch.dtype) -> tuple[Tensor, dict[str, tuple[Tensor, ...]]]:
-    return draw("uniform", (3, 2, 3), generator("graph"), dtype), {
-        name: mild(name, dtype) for name in FAMILIES if name not in QUADRATURES
-    }
+"""Their graphs are large; test_compiled.py has those of their samples."""
 
 
 def test_traced_gradients_equal_eager() -> None:
-    given, whole = arguments(torch.float32), partial(gradients, ("path", "log_prob", "cdf", "entropy", "kl"))
-    eager = whole(*given)
-    torch.testing.assert_close(build(whole, given, "traced")(*given), eager)
+    """Of densities, CDFs, entropies and divergences, for every draw and in both parameters."""
+    u = draw("uniform", (3, 2, 3), generator("graph"), torch.float32)
+    laws = {name: mild(name, torch.float32) for name in FAMILIES if name not in QUADRATURES}
+
+    def loss(name: str, u: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        found = everything(name, u, first, second)
+        return torch.stack([entry.sin().sum() for part, entry in found.items() if part != "path"]).sum()
+
+    def gradients(u: Tensor, laws: dict[str, tuple[Tensor, ...]]) -> dict[str, tuple[Tensor, ...]]:
+        of_one = torch.func.grad(loss, (2, 3))
+        return {name: torch.vmap(lambda v, name=name: of_one(name, v, *laws[name]))(u) for name in laws}
+
+    eager = gradients(u, laws)
+    torch.testing.assert_close(build(gradients, (u, laws), "traced")(u, laws), eager)
     assert all(slope.abs().max() > 1e-3 for slopes in eager.values() for slope in slopes)
-
-
-@pytest.mark.slow
-def test_compiled_gradients_equal_eager() -> None:
-    given, both = arguments(torch.float32), partial(gradients, ("path", "log_prob"))
-    torch.testing.assert_close(build(both, given, "compiled")(*given), both(*given), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["Gamma", "Beta", "VonMises"])
-@pytest.mark.parametrize("how", ["traced", pytest.param("compiled", marks=pytest.mark.slow)])
-def test_gradients_of_quadratures_are_the_same_on_every_path(name: str, how: Any) -> None:
-    """Of samples, over a stack of draws. Student's t is a function of a beta variable."""
-
-    def slopes(u: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
-        def loss(u: Tensor, *p: Tensor) -> Tensor:
-            law = FAMILIES[name].make(*p)
-            return law.path(noise_of(law, u)).sin().sum()
-
-        return torch.vmap(torch.func.grad(loss, (1, 2)), (0, None, None))(u, *given)
-
-    given = (draw("uniform", (3, 2, 3), generator("graph"), torch.float32), *mild(name, torch.float32))
-    torch.testing.assert_close(build(slopes, given, how)(*given), slopes(*given), rtol=1e-4, atol=1e-5)
 
 
 @ALL
@@ -460,6 +427,8 @@ def test_shapes_broadcast_and_events_are_summed(name: str) -> None:
 
 SUPPORTS = {
     "LogNormal": (0.0, torch.inf),
+    "Gamma": (0.0, torch.inf),
+    "Beta": (0.0, 1.0),
     "Exponential": (0.0, torch.inf),
     "Weibull": (0.0, torch.inf),
     "FromCDF": (0.0, torch.inf),
@@ -492,3 +461,23 @@ def test_a_sample_that_is_not_a_number_stays_one(name: str) -> None:
     z = torch.full((2, 3), torch.nan, dtype=torch.float64)
     assert law.log_prob(z).isnan().all()
     assert law.cdf(z).isnan().all()
+
+
+@pytest.mark.parametrize("kappa", [1e-6, 1.0, 50.0])
+def test_angles_count_within_half_a_turn_of_loc(kappa: float) -> None:
+    """Beyond it on either side the CDF of an angle stays 0 or 1; at loc it is one half."""
+    loc = torch.tensor([0.4], dtype=torch.float64)
+    law = VonMises(loc, torch.tensor([kappa], dtype=torch.float64))
+    for offset, expected in ((-7.0, 0.0), (-np.pi, 0.0), (0.0, 0.5), (np.pi, 1.0), (3.3, 1.0), (7.0, 1.0)):
+        torch.testing.assert_close(law.cdf(loc + offset).item(), expected, rtol=0.0, atol=1e-12)
+
+
+def test_student_s_moments_end_where_their_integrals_do() -> None:
+    """There is no mean for df ≤ 1, and no finite variance for df ≤ 2 (none at all for df ≤ 1)."""
+    df = torch.tensor([0.5, 1.0, 1.5, 2.0, 2.5, 3.0], dtype=torch.float64)
+    law = StudentT(df, torch.full_like(df, 0.3), torch.full_like(df, 2.0))
+    nan, inf = torch.nan, torch.inf
+    mean = torch.tensor([nan, nan, 0.3, 0.3, 0.3, 0.3], dtype=torch.float64)
+    variance = torch.tensor([nan, nan, inf, inf, 20.0, 12.0], dtype=torch.float64)
+    torch.testing.assert_close(law.mean, mean, equal_nan=True)
+    torch.testing.assert_close(law.variance, variance, equal_nan=True)

@@ -8,7 +8,21 @@ import torch.distributions as td
 from torch import Tensor
 
 from reparam import distributions
-from reparam.distributions import Bernoulli, Categorical, FromCDF, Law, Logistic, Normal, from_torch
+from reparam.distributions import (
+    Bernoulli,
+    Categorical,
+    Dirichlet,
+    Exponential,
+    FromCDF,
+    Law,
+    Logistic,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+    StudentT,
+    Uniform,
+    from_torch,
+)
 from reparam.errors import ReparamError
 
 KINDS = {
@@ -34,6 +48,38 @@ WITHOUT = {
 CONVERTIBLE = pytest.mark.parametrize("name", sorted(KINDS.keys() - WITHOUT))
 
 
+FIRST, SECOND = torch.tensor([0.4, 1.5, 2.8]), torch.tensor([2.2, 0.9, 3.1])
+LOGITS = torch.tensor([0.3, -1.0, 0.8])
+TEMPERATURE = torch.tensor(0.7)
+TRIL = torch.tensor([[1.3, 0.0, 0.0], [0.5, 0.4, 0.0], [-2.0, 1.0, 2.2]])
+MEANS, SCALES = torch.tensor([[-1.0], [1.5]]).expand(2, 3), torch.stack([FIRST, SECOND])
+TWO_NUMBERS = (
+    "Beta",
+    "Cauchy",
+    "Gamma",
+    "Gumbel",
+    "Kumaraswamy",
+    "Laplace",
+    "LogNormal",
+    "Normal",
+    "VonMises",
+    "Weibull",
+)
+RELAXED = ("ExpRelaxedCategorical", "LogitRelaxedBernoulli", "RelaxedBernoulli", "RelaxedOneHotCategorical")
+ASKEW: dict[str, Law] = {
+    **{name: KINDS[name](FIRST, SECOND) for name in TWO_NUMBERS},
+    **{name: KINDS[name](logits=LOGITS) for name in ("Bernoulli", "Categorical", "OneHotCategorical")},
+    **{name: KINDS[name](TEMPERATURE, logits=LOGITS) for name in RELAXED},
+    "Dirichlet": Dirichlet(FIRST),
+    "Exponential": Exponential(FIRST),
+    "MixtureSameFamily": MixtureSameFamily(Categorical(logits=LOGITS[:2]), Normal(MEANS, SCALES)),
+    "MultivariateNormal": MultivariateNormal(FIRST, scale_tril=TRIL),
+    "StudentT": StudentT(FIRST, LOGITS, SECOND),
+    "Uniform": Uniform(-FIRST, SECOND),
+}
+"""Laws whose parameters, and entries, cannot change places unseen."""
+
+
 def inside(law: Law) -> Tensor:
     """A point of the law's support."""
     noise = {
@@ -52,8 +98,11 @@ def parameters_of(distribution: td.Distribution) -> dict[str, Tensor]:
             "loc",
             "scale",
             "scale_tril",
+            "df",
             "rate",
             "concentration",
+            "concentration0",
+            "concentration1",
             "low",
             "high",
             "logits",
@@ -65,7 +114,7 @@ def parameters_of(distribution: td.Distribution) -> dict[str, Tensor]:
 
 @CONVERTIBLE
 def test_there_and_back_again(name: str) -> None:
-    law = KINDS[name].example()
+    law = ASKEW[name]
     z = inside(law)
     distribution = law.to_torch()
     assert tuple(distribution.batch_shape) == law.plate
@@ -91,6 +140,19 @@ def test_more_event_axes_become_independent(name: str) -> None:
     torch.testing.assert_close(event.log_prob(both), batch.log_prob(both).sum(-1))
     assert tuple(event.to_torch().batch_shape) == ()
     assert event.to_torch().event_shape == td.Independent(batch, 1).event_shape
+
+
+MOMENTS = sorted(
+    name for name in ASKEW if hasattr(ASKEW[name], "mean") and name not in ("Cauchy", "VonMises", "StudentT")
+)
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_torch_s_moments_are_those_of_its_parameters_by_the_law(name: str) -> None:
+    """Parameters in one another's places on both ways would leave densities alike, but other moments than the law's."""
+    distribution = ASKEW[name].to_torch()
+    torch.testing.assert_close(distribution.mean, ASKEW[name].mean)
+    torch.testing.assert_close(distribution.variance, ASKEW[name].variance)
 
 
 def test_bare_distributions_have_one_entry_per_plate_entry() -> None:

@@ -218,6 +218,20 @@ def test_failed_draws_are_counted() -> None:
     assert estimate(program, params, "pathwise", 0).failed is None
 
 
+@pytest.mark.parametrize("site", ["top", "low"])
+def test_failed_draws_of_every_site_are_counted(site: str) -> None:
+    params = {"shape": torch.full((2,), 2.0)}
+
+    def program(params, sample):
+        top = sample("top", Gamma(params["shape"], torch.ones(2)))
+        return top.sum() + sample("low", Gamma(params["shape"], 1 + top)).sum()
+
+    block = draw_block(Rsvi().noise(describe(program, params)), ("sites",), 1)
+    noise = {name: {role: draw[0].clone() for role, draw in roles.items()} for name, roles in block.items()}
+    noise[site]["proposal"][0, 1] = -30.0
+    assert estimate(program, params, Rsvi(), noise).failed.item() == 1
+
+
 def test_failed_draws_are_counted_over_all_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one proposal instead of 26 a share of 1 − acceptance fails: within 6 standard errors of its own rate."""
     params, draws = {"kappa": torch.tensor(3.0)}, 2000
