@@ -35,9 +35,12 @@ def has_compiler() -> bool:
 
 def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
     """The tensor operations of `step` on arguments shaped like `example` (pytrees of tensors)."""
+    from torch._guards import TracingContext, tracing
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    with torch.no_grad():
+    # make_fx notes every result as a fake tensor; with no mode at hand it makes one for each: half of its time.
+    with torch.no_grad(), tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
         graph = make_fx(lambda *arguments: step(*arguments))(*example)  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
     graph.recompile()
