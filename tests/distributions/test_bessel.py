@@ -6,7 +6,7 @@ import mpmath
 import pytest
 import torch
 
-from reparam.distributions.bessel import log_bessel
+from reparam.distributions.bessel import log_bessel, ratio_slope
 
 ORDERS = (0, 0.5, 1, 1.37, 4, 9.5, 31, 100)
 ARGUMENTS = (1e-3, 0.1, 1, 5, 20, 200, 1e4)
@@ -52,3 +52,20 @@ def test_nothing_is_lost_at_the_ends() -> None:
     value, ratio = log_bessel(2.5, x)
     torch.testing.assert_close(value, torch.tensor([0.0, 0.0, 1e30]))
     torch.testing.assert_close(ratio, torch.tensor([0.0, 1e-30 / 7, 1.0]), atol=0.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_slope_of_the_ratio_does_not_cancel(order: float) -> None:
+    """As vMF's variance along μ it was 0, or below, from 1e8 on."""
+    arguments = (1e-6, *ARGUMENTS, 1e6, 1e8, 1e11, 1e14)
+    exact = []
+    with mpmath.workdps(60):
+        nu = mpmath.mpf(order)
+        for x in map(mpmath.mpf, arguments):
+            ratio = mpmath.besseli(nu + 1, x) / mpmath.besseli(nu, x)
+            exact.append(float(1 - ratio**2 - (2 * nu + 1) / x * ratio))
+    x, expected = torch.tensor(arguments, dtype=torch.float64), torch.tensor(exact, dtype=torch.float64)
+    torch.testing.assert_close(ratio_slope(order, x), expected, rtol=5e-13, atol=0.0)
+    torch.testing.assert_close(ratio_slope(order, x.float()), expected.float(), rtol=2e-6, atol=0.0)
+    found = ratio_slope(order, torch.zeros(1, dtype=torch.float64)).item()
+    assert found == pytest.approx(1 / (2 * order + 2), rel=1e-13)

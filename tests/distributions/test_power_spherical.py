@@ -72,7 +72,7 @@ def test_the_divergence_from_the_uniform_law_is_that_of_high_precision(m: int) -
         ]
     law, uniform = law_of(m, kappa), HypersphericalUniform(m, (len(KAPPAS),), dtype=torch.float64)
     torch.testing.assert_close(
-        law.kl(uniform), torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=0.0
+        law.kl(uniform), torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=3e-14
     )
     torch.testing.assert_close(law.entropy(), uniform.entropy() - law.kl(uniform))
 
@@ -124,3 +124,24 @@ def test_extreme_concentrations_and_noise_leave_everything_finite(m: int, dtype:
 def test_a_negative_concentration_is_refused() -> None:
     with pytest.raises(ReparamError, match="PowerSpherical's concentration must be positive and finite"):
         law_of(3, -1.0).validate()
+
+
+@pytest.mark.parametrize("m", DIMENSIONS)
+def test_no_digits_are_lost_at_large_concentrations(m: int) -> None:
+    """Log density at μ, divergence from the uniform law, and the variances along and across μ, by mpmath."""
+    for kappa in (1e-3, 1.0, 1e4, 1e8, 1e12, 1e16):
+        start = torch.eye(m, dtype=torch.float64)[0]
+        law = PowerSpherical(start, torch.tensor(kappa, dtype=torch.float64))
+        with mpmath.workdps(60):
+            k, h = mpmath.mpf(kappa), mpmath.mpf(m - 1) / 2
+            height = mpmath.loggamma(k + 2 * h) - mpmath.loggamma(k + h) - h * mpmath.log(4 * mpmath.pi)
+            area = mpmath.log(2) + (h + 0.5) * mpmath.log(mpmath.pi) - mpmath.loggamma(h + 0.5)
+            divergence = k * (mpmath.digamma(k + h) - mpmath.digamma(k + 2 * h)) + height + area
+            n = k + 2 * h
+            along, mean_square = 4 * (k + h) * h / n**2 / (n + 1), (k / n) ** 2
+            across = (1 - mean_square - along) / (m - 1)
+            expected = [float(value) for value in (height, along, across)]
+        found = [law.log_prob(start), law.variance[0], law.variance[1]]
+        assert [value.item() for value in found] == pytest.approx(expected, rel=1e-13)
+        uniform = HypersphericalUniform(m, dtype=torch.float64)
+        assert law.kl(uniform).item() == pytest.approx(float(divergence), rel=1e-13, abs=1e-13)

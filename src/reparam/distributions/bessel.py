@@ -29,17 +29,17 @@ def _debye(terms: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(map(float, p)) for p in polynomials)
 
 
-def _series(order: float, p: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_k U_k(p) / order^k, and its derivative in p."""
+def _series(order: float, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ_k U_k(p) / order^k, and its first two derivatives in p."""
     polynomials = _debye(TERMS)
     degree = len(polynomials[-1])
     coefficients = [
         sum(u[i] / order**k for k, u in enumerate(polynomials) if i < len(u)) for i in range(degree)
     ]
-    value, slope = torch.zeros_like(p), torch.zeros_like(p)
+    value, slope, half_bend = torch.zeros_like(p), torch.zeros_like(p), torch.zeros_like(p)
     for c in reversed(coefficients):
-        value, slope = value * p + c, slope * p + value
-    return value, slope
+        value, slope, half_bend = value * p + c, slope * p + value, half_bend * p + slope
+    return value, slope, 2 * half_bend
 
 
 def log_bessel(order: float, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,8 +54,8 @@ def log_bessel(order: float, x: Tensor) -> tuple[Tensor, Tensor]:
     square, raised = x.square(), order + RAISED
     s = torch.sqrt(raised**2 + square)
     excess = square / (s + raised)  # s − raised
-    value, slope = _series(raised, raised / s)
-    at_zero, _ = _series(raised, torch.ones_like(s))
+    value, slope, _ = _series(raised, raised / s)
+    at_zero, _, _ = _series(raised, torch.ones_like(s))
     log_value = excess - raised * torch.log1p(excess / (2 * raised)) - 0.5 * torch.log1p(excess / raised)
     log_value = log_value + value.log() - at_zero.log()
     ratio = 1 / (raised + s) - 0.5 / s.square() - raised / s**3 * slope / value
@@ -64,6 +64,27 @@ def log_bessel(order: float, x: Tensor) -> tuple[Tensor, Tensor]:
         log_value = log_value + torch.log1p(square * ratio / double)
         ratio = 1 / (double + square * ratio)
     return log_value.to(given), (x * ratio).to(given)
+
+
+def ratio_slope(order: float, x: Tensor) -> Tensor:
+    """The derivative of A(x) = I_{ν+1}(x) / I_ν(x) for ν = `order` ≥ 0, x ≥ 0: the variance of t under ∝ e^{x t}.
+
+    Not as 1 − (2 ν + 1) A / x − A², of which nothing is left at large x: from the derivative of Debye's expansion, by
+    that of the recurrence of `log_bessel`, A_j' = A_j² (2 (j + 1) / x² − A_{j+1}'). In double precision.
+    """
+    given, x = x.dtype, x.double()
+    square, raised = x.square(), order + RAISED
+    s = torch.sqrt(raised**2 + square)
+    value, slope, bend = _series(raised, raised / s)
+    first, second = slope / value, bend / value - (slope / value).square()  # of the series' logarithm
+    ratio = 1 / (raised + s) - 0.5 / s.square() - raised / s**3 * first
+    spread = raised / (s * (s + raised)) + (square - raised**2) / (2 * s**4)
+    spread = spread - raised * (raised**2 - 2 * square) / s**5 * first + raised**2 * square / s**6 * second
+    for step in reversed(range(RAISED)):
+        double = 2 * (order + step + 1)
+        ratio = 1 / (double + square * ratio)
+        spread = ratio.square() * (double - square * spread)
+    return spread.to(given)
 
 
 def slack(concentration: Tensor, dimension: int) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from reparam.distributions.beta import Beta
+from reparam.distributions.numerics import digamma_deficit, log_gamma_excess
 from reparam.distributions.sphere import HypersphericalUniform, Symmetric, log_area
 from reparam.noise import NoiseSpec
 
@@ -32,11 +33,11 @@ class PowerSpherical(Symmetric):
         return (self.dimension - 1) / 2
 
     @property
-    def _cosine_moments(self) -> tuple[Tensor, Tensor]:
+    def _cosine_moments(self) -> tuple[Tensor, Tensor, Tensor]:
         kappa = self.concentration.double()
         total = kappa + 2 * self._half
-        first = kappa / total
-        return first, first.square() + 4 * self._half * (kappa + self._half) / total.square() / (total + 1)
+        across = 2 * (kappa + self._half) / total / (total + 1)
+        return kappa / total, 2 * self._half * across / total, across
 
     def noise(self) -> dict[str, NoiseSpec]:
         return {
@@ -65,16 +66,21 @@ class PowerSpherical(Symmetric):
 
     def _log_height(self) -> Tensor:
         """log density at the mean direction, found in double precision."""
-        upper = self.concentration.double() + self._half
-        height = torch.lgamma(upper + self._half) - torch.lgamma(upper) - self._half * math.log(4 * math.pi)
+        height = self._log_gammas() - self._half * math.log(4 * math.pi)
         return height.to(self.concentration.dtype)
 
     def _divergence(self) -> Tensor:
         """From the uniform law, per vector, found in double precision."""
         kappa = self.concentration.double()
         upper, total = kappa + self._half, kappa + 2 * self._half
-        height = (
-            torch.lgamma(total) - torch.lgamma(upper) - math.lgamma(2 * self._half) + math.lgamma(self._half)
-        )
-        mean_log = torch.digamma(upper) - torch.digamma(total)
+        height = self._log_gammas() - math.lgamma(2 * self._half) + math.lgamma(self._half)
+        mean_log = digamma_deficit(total) - digamma_deficit(upper) - torch.log1p(self._half / upper)
         return (kappa * mean_log + height).to(self.concentration.dtype)
+
+    def _log_gammas(self) -> Tensor:
+        """log Γ(κ + m − 1) − log Γ(κ + (m−1)/2) in double precision, without cancellation for large κ."""
+        half = self._half
+        upper = self.concentration.double() + half
+        total = upper + half
+        excess = log_gamma_excess(total) - log_gamma_excess(upper)
+        return excess + half * total.log() + (upper - 1) * torch.log1p(half / upper) - half

@@ -144,22 +144,21 @@ class Symmetric(OnSphere):
 
     @property
     @abstractmethod
-    def _cosine_moments(self) -> tuple[Tensor, Tensor]:
-        """E[w] and E[w²], per vector, in double precision."""
+    def _cosine_moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """E[w], Var[w] and E[1 − w²] / (m − 1), the variance across μ, per vector, in double precision."""
 
     @property
     def mean(self) -> Tensor:
         """E[w] μ, in the law's shape."""
-        first, _ = self._cosine_moments
+        first, _, _ = self._cosine_moments
         return (first.to(self.mean_direction.dtype).unsqueeze(-1) * self.mean_direction).expand(self.shape)
 
     @property
     def variance(self) -> Tensor:
         """The variance of each entry, in the law's shape."""
-        first, second = (moment.unsqueeze(-1) for moment in self._cosine_moments)
+        _, along, across = (moment.unsqueeze(-1) for moment in self._cosine_moments)
         square = self.mean_direction.double().square()
-        across = (1 - second) / (self.dimension - 1)
-        entries = (second - first.square()) * square + across * (1 - square)
+        entries = along * square + across * (1 - square)
         return entries.to(self.mean_direction.dtype).expand(self.shape)
 
     def _place(self, gap: Tensor, normal: Tensor) -> Tensor:

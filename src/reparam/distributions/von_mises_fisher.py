@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reparam.distributions.bessel import log_bessel, slack
+from reparam.distributions.bessel import log_bessel, ratio_slope, slack
 from reparam.distributions.rejection import Draw
 from reparam.distributions.sphere import HypersphericalUniform, Symmetric, log_area
 from reparam.distributions.ulrich import accept_cosine, cosine_noise
@@ -37,10 +37,11 @@ class VonMisesFisher(Symmetric):
         return log_bessel(self.dimension / 2 - 1, self.concentration.double())
 
     @property
-    def _cosine_moments(self) -> tuple[Tensor, Tensor]:
-        """A = I_{m/2}(κ) / I_{m/2−1}(κ), and 1 − (m − 1) A / κ."""
+    def _cosine_moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A = I_{m/2}(κ) / I_{m/2−1}(κ), dA/dκ and A / κ."""
         _, first = self._normaliser()
-        return first, 1 - (self.dimension - 1) * first / self.concentration.double()
+        kappa = self.concentration.double()
+        return first, ratio_slope(self.dimension / 2 - 1, kappa), first / kappa
 
     def noise(self) -> dict[str, NoiseSpec]:
         if not self.reparameterized:
