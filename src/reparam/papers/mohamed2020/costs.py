@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import erf
 from torch import Tensor
 
 from reparam.errors import ReparamError
@@ -19,11 +20,12 @@ MEAN, SCALE = 1.0, 1.0
 
 
 class Cost(NamedTuple):
-    """f and its slope at x for a parameter k; x and k broadcast."""
+    """f for tensors; for arrays f, its slope and its integral over x. x and k broadcast."""
 
     torch: Any
     f: Any
     slope: Any
+    integral: Any
 
 
 COSTS: dict[str, Cost] = {
@@ -31,16 +33,19 @@ COSTS: dict[str, Cost] = {
         lambda x, k: (x - k).square(),
         lambda x, k: (x - k) ** 2,
         lambda x, k: 2 * (x - k),
+        lambda x, k: (x - k) ** 3 / 3,
     ),
     "exponential": Cost(
         lambda x, k: torch.exp(-k * x.square()),
         lambda x, k: np.exp(-k * x**2),
         lambda x, k: -2 * k * x * np.exp(-k * x**2),
+        lambda x, k: np.sqrt(np.pi / k) / 2 * erf(np.sqrt(k) * x),
     ),
     "cosine": Cost(
         lambda x, k: torch.cos(k * x),
         lambda x, k: np.cos(k * x),
         lambda x, k: -k * np.sin(k * x),
+        lambda x, k: np.sin(k * x) / k,
     ),
 }
 
@@ -54,8 +59,8 @@ def cost(name: str) -> Cost:
 
 def grid(options: Mapping[str, Any]) -> Array:
     """k [K] from {from, to, points, spacing: linear or log}."""
-    space = {"linear": np.linspace, "log": np.geomspace}[options["spacing"]]
-    return np.asarray(space(options["from"], options["to"], int(options["points"])), dtype=np.float64)
+    ends = options["from"], options["to"], int(options["points"])
+    return np.geomspace(*ends) if options["spacing"] == "log" else np.linspace(*ends)
 
 
 def as_tensor(k: Array) -> Tensor:

@@ -16,10 +16,14 @@ from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import Normal
 from reparam.measure.moments import Moments, begin
 from reparam.papers.mohamed2020.costs import MEAN, SCALE, Array, Cost, as_tensor, cost, grid
-from reparam.papers.mohamed2020.exact import Gaussian, Pair, curves, quadratic
+from reparam.papers.mohamed2020.exact import CURVES, Gaussian, Pair, curves, quadratic
 from reparam.program import Params, Sample
 
 PARAMETERS = Pair._fields
+SETTLE = 50
+"""Estimates before a running average is held: 0.9⁵⁰ of its start is left."""
+TINY = 1e-12
+"""Added to variances before their logarithm: a coupled measure-valued estimate may have none."""
 PAPER_CURVES = ("score_function", "score_function_optimal", "pathwise", "measure_valued")
 """The curves drawn in Figs 2 and 3."""
 
@@ -27,7 +31,8 @@ PAPER_CURVES = ("score_function", "score_function_optimal", "pathwise", "measure
 def measured(spec: Mapping[str, Any], seed: int, f: Cost, k: Array, shift: Array | float = 0.0) -> Moments:
     """Moments of the cell's estimator for f(x; k) − shift, x ~ N(1, 1), with a plate of all k [K].
 
-    The parameters are `mean` and `scale`, [K, 1]; noise differs between the k and is shared by the estimators.
+    As many draws as the `evaluations` of the experiment allow. The parameters are `mean` and `scale`, [K, 1]; noise
+    differs between the k and is shared by the estimators.
     """
     each, constant = as_tensor(k), torch.as_tensor(shift, dtype=torch.float32)
 
@@ -39,17 +44,19 @@ def measured(spec: Mapping[str, Any], seed: int, f: Cost, k: Array, shift: Array
     params = {"mean": torch.full((len(k), 1), MEAN), "scale": torch.full((len(k), 1), SCALE)}
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
     axes = (spec["paper"], spec["experiment"], seed, "moments")
-    return begin(estimator, program, params, axes, factorised=False).take(int(spec["evaluation"]["draws"]))
+    sampler = begin(estimator, program, params, axes, settle=SETTLE, factorised=False)
+    return sampler.take(int(spec["evaluation"]["evaluations"]) // sampler.evaluations)
 
 
 @procedure("variance_curve")
 def variance_curve(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The variance of one estimate of ∂ E f/∂μ and ∂ E f/∂σ against k, for the cell's estimator.
 
-    `evaluation`: `cost`, `k` (see `grid`), `draws`, and `alone`: each k in a program of its own, for estimators whose
-    running average is shared by the plate. Rows at step = index of k: k, evaluations, variance/<parameter>, z/<parameter>
-    (distance of the mean from the exact gradient in standard errors) and, where the estimator is known to
-    `Gaussian.of`, exact/<parameter>. At step 0, log_ratio/<parameter>: the mean over k of ln(measured / exact).
+    `evaluation`: `cost`, `k` (see `grid`), `evaluations` of f at each k, and `alone`: each k in a program of its own,
+    for estimators whose running average is shared by the plate. Rows at step = index of k: k, variance/<parameter>,
+    z/<parameter> (distance of the mean from the exact gradient in standard errors) and, where the estimator is known to
+    `Gaussian.of`, exact/<parameter>. At step 0: evaluations of an estimate, and log_ratio/<parameter>, the mean over k
+    of ln(measured / exact).
     """
     options = spec["evaluation"]
     f, k = cost(options["cost"]), grid(options["k"])
@@ -57,7 +64,7 @@ def variance_curve(spec: Mapping[str, Any], seed: int, device: torch.device) -> 
     exact, truth = at.of(spec["method"]), at.gradient()
     found = [measured(spec, seed, f, part) for part in (k[:, None] if options.get("alone") else [k])]
     rows: list[Row] = [(i, "k", value) for i, value in enumerate(k)]
-    rows += [(i, "evaluations", float(found[0].evaluations)) for i in range(len(k))]
+    rows.append((0, "evaluations", float(found[0].evaluations)))
     for name in PARAMETERS:
         variance, mean, error = (
             np.concatenate([entries[name].numpy()[:, 0] for entries in parts])
@@ -67,7 +74,7 @@ def variance_curve(spec: Mapping[str, Any], seed: int, device: torch.device) -> 
         rows += _rows(f"z/{name}", (mean - getattr(truth, name)) / error.clip(1e-9))
         if exact is not None:
             right = getattr(exact, name)
-            positive = right > 1e-9
+            positive = right > TINY
             rows += _rows(f"exact/{name}", right)
             ratio = np.log(variance[positive] / right[positive])
             rows.append((0, f"log_ratio/{name}", float(ratio.mean())))
@@ -121,7 +128,8 @@ def dominance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
         for curve in PAPER_CURVES:
             for i in (0, 1):
                 others = np.min([found[other][i] for other in PAPER_CURVES if other != curve], axis=0)
-                worst[curve] = max(worst[curve], float(np.log(found[curve][i] / others).max()))
+                gap = np.log(found[curve][i] + TINY) - np.log(others + TINY)
+                worst[curve] = max(worst[curve], float(gap.max()))
     return Findings([(0, f"beaten/{curve}", value) for curve, value in worst.items()], {})
 
 
@@ -129,11 +137,11 @@ def dominance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
 def shifted_cost(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The variance of the cell's estimator when a constant is subtracted from f: multiples of the optimal baseline.
 
-    `evaluation`: `cost`, `k` (one number), `multiples`, `draws`. Rows at step = index of the multiple: multiple,
-    variance/<parameter>, parabola/<parameter> (the exact variance of the score function less that constant), each with
-    the parameter's own optimal baseline. At step 0: best_multiple/<parameter>, the vertex of the parabola through the
-    measured variances (of no meaning for estimators that constants do not move), and mean_multiple/<parameter>, E f over
-    the optimal baseline.
+    `evaluation`: `cost`, `k` (one number), `multiples`, `evaluations` of f. Rows at step = index of the multiple:
+    multiple, variance/<parameter>, parabola/<parameter> (the exact variance of the score function less that constant),
+    each with the parameter's own optimal baseline. At step 0: best_multiple/<parameter>, the vertex of the parabola
+    through the measured variances (of no meaning for estimators that constants do not move), and
+    mean_multiple/<parameter>, E f over the optimal baseline.
     """
     options = spec["evaluation"]
     f, multiples = cost(options["cost"]), np.asarray(options["multiples"], dtype=np.float64)
@@ -163,7 +171,7 @@ def _crossings(f: Cost, k: Array, pair: tuple[str, str], gap: Array, which: int)
     """The k inside the grid at which the difference of two curves, `gap` on the grid, changes its sign."""
 
     def difference(at: float) -> float:
-        a, b = (curves(f, np.array([at]))[curve][which][0] for curve in pair)
+        a, b = (CURVES[curve](Gaussian(f, np.array([at])))[which][0] for curve in pair)
         return float(a - b)
 
     real = np.where(np.abs(gap) < 1e-9, 0.0, gap)
