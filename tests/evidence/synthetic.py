@@ -25,11 +25,12 @@ class Cell:
     estimator: str
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     task: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> dict[str, Any]:
         return {"format": 1, "paper": self.paper, "experiment": self.experiment, "estimator": self.estimator,
-                "task": self.task}  # fmt: skip
+                "task": self.task, "training": self.training}  # fmt: skip
 
     @property
     def spec_hash(self) -> str:

@@ -112,6 +112,33 @@ def test_cells_of_other_specs_are_listed_and_not_counted(tmp_path):
     assert old.cell not in set(found.cells["cell"])
 
 
+def test_a_grid_s_candidates_are_listed_where_the_seeds_are_of_its_choice(tmp_path):
+    choose = {"over": {"training.optimiser.rate": [0.1, 0.2]}, "largest": "elbo/valid"}
+    cell = Cell("quick", "p", "e", "a", training={"choose": choose})
+    write_values(tmp_path, cell, [1.0] * 5)
+    record = {
+        "format": 1,
+        "spec": cell.spec_hash,
+        "source": "s" * 64,
+        "chosen": 1,
+        "candidates": [
+            {"options": {"training.optimiser.rate": 0.1}, "diverged": 7, "readings": {"objective": None}},
+            {"options": {"training.optimiser.rate": 0.2}, "diverged": None, "readings": {"elbo/valid": -3.0}},
+        ],
+    }
+    file = tmp_path / "quick" / cell.path / "choice.json"
+    file.write_text(json.dumps(record))
+    rows = evidence(tmp_path, cells=(cell, B)).choices
+    assert rows[["candidate", "metric", "chosen", "decides"]].values.tolist() == [
+        [0, "elbo/valid", False, True],
+        [0, "objective", False, False],
+        [1, "elbo/valid", True, True],
+    ]
+    assert rows["diverged"].tolist()[0] == 7 and rows["reading"].tolist()[2] == -3.0
+    file.write_text(json.dumps({**record, "source": "another"}))
+    assert evidence(tmp_path, cells=(cell, B)).choices.empty
+
+
 @pytest.mark.parametrize("cell", [A, Cell("quick", "p", "e", "a", task={"old": True})])
 def test_another_format_is_refused_by_name(tmp_path, cell):
     filled(tmp_path)

@@ -13,7 +13,7 @@ import numpy as np
 from reparam.evidence.claims import load_claims
 from reparam.evidence.tables import frame
 
-TABLES = ("cells", "metrics", "claims", "comparisons", "coverage", "leftover", "oracles")
+TABLES = ("cells", "metrics", "claims", "comparisons", "coverage", "choices", "leftover", "oracles")
 SCALE = "quick"
 PAPER = "demo2014"
 HOSTILE = "<script>alert(1)<script>"
@@ -89,10 +89,33 @@ def write_results(results: Path) -> None:
         "claims": _claims(),
         "comparisons": _comparisons(),
         "coverage": coverage,
+        "choices": _choices(),
         "leftover": [leftover[0] | {"cell": "ffffffff"}],
         "oracles": _oracles(),
     }
     write_tables(results, rows)
+
+
+def _choices() -> list[dict]:
+    """Three rates, the best in the middle, one of them diverged; a metric that decides nothing beside it."""
+    where = {"source": "run", "scale": SCALE, "paper": PAPER, "experiment": "fig2-latent3"}
+    readings = {0.001: -90.0, 0.01: -80.5, 0.1: None}
+    return [
+        {
+            **where,
+            "estimator": HOSTILE,
+            "cell": "0000000a",
+            "candidate": number,
+            "options": json.dumps({"training.optimiser.rate": rate}),
+            "chosen": rate == 0.01,
+            "diverged": 40 if reading is None else None,
+            "metric": metric,
+            "reading": reading,
+            "decides": metric == "elbo/valid",
+        }
+        for number, (rate, reading) in enumerate(readings.items())
+        for metric in ("elbo/valid", "objective")
+    ]
 
 
 def write_tables(results: Path, rows: dict[str, list[dict]]) -> None:

@@ -111,6 +111,16 @@ def test_shows_every_estimator_s_card(markup: Markup) -> None:
             assert re.sub(r"\s+", " ", part) in text
 
 
+def test_shows_the_whole_grid_that_an_option_was_chosen_from(page: Path) -> None:
+    section = (
+        page.read_text(encoding="utf-8").split("<h3>Options chosen by a grid</h3>")[1].split("</table>")[0]
+    )
+    (row,) = section.split("<tbody>")[1].split("</tr>")[:-1]
+    text = re.sub(r"\s+", " ", parse(row).text)
+    assert fabricate.HOSTILE in text and "elbo/valid" in text and "objective" not in text
+    assert "rate 0.001: −90" in text and "rate 0.01: −80.5 ✓" in text and "rate 0.1: diverged" in text
+
+
 def test_shows_what_the_oracle_checks_found(page: Path) -> None:
     """Of several settings the largest z and the first one's power; a bias that is admitted is no failure."""
     section = page.read_text(encoding="utf-8").split('<section id="oracles"')[1].split("</section>")[0]

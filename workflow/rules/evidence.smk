@@ -13,7 +13,14 @@ rule evidence:
     output:
         expand(
             "results/{{scale}}/tables/{table}.parquet",
-            table=["cells", "metrics", "comparisons", "leftover", "oracles"],
+            table=[
+                "cells",
+                "metrics",
+                "comparisons",
+                "choices",
+                "leftover",
+                "oracles",
+            ],
         ),
         report(
             expand(

@@ -93,7 +93,7 @@ def _run_missing(
     run = _train if key.spec["procedure"] == "train" else _follow_procedure
     committed: set[int] = set()
     try:
-        for seed, findings, status in run(key, seeds, work, device, checkpoint_seconds):
+        for seed, findings, status in run(key, seeds, folder, work, device, checkpoint_seconds):
             commit(folder, seed, key, findings, status)
             committed.add(seed)
     except (ReparamError, KeyboardInterrupt):
@@ -111,17 +111,31 @@ Finished = tuple[int, Findings, dict[str, Any]]
 
 
 def _train(
-    key: CellKey, seeds: tuple[int, ...], work: Path, device: torch.device, checkpoint_seconds: float
+    key: CellKey,
+    seeds: tuple[int, ...],
+    folder: Path,
+    work: Path,
+    device: torch.device,
+    checkpoint_seconds: float,
 ) -> Iterator[Finished]:
-    from reparam.cells.train import Training
+    from reparam.cells import choice
+    from reparam.cells.train import Outcome, Training
 
-    training = Training(key.spec, device)
+    identity = {"spec": key.spec_hash, "source": key.source}
+
+    def try_out(spec: Mapping[str, Any], file: Path) -> Outcome:
+        candidate = Training(spec, device)
+        title = f"{_title(key)}, {file.stem}"
+        with Progress(title, candidate.steps, work / "progress.json", ()) as progress, torch.no_grad():
+            return candidate.run((choice.SEED,), file, identity, progress, checkpoint_seconds)[choice.SEED]
+
+    chosen, spec = choice.resolve(key, folder, work, try_out)
+    training = Training(spec, device)
     total = training.steps * len(seeds)
     with Progress(_title(key), total, work / "progress.json", seeds) as progress:
         for chunk in replicas.stacks(seeds, training.replicas):
             file = work / f"checkpoint-{'-'.join(map(str, chunk))}.pt"
             start = time.monotonic()
-            identity = {"spec": key.spec_hash, "source": key.source}
             with torch.no_grad():
                 outcomes = training.run(chunk, file, identity, progress, checkpoint_seconds)
             runtime = _runtime(device, start, training.path, training.threads, training.replicas)
@@ -130,6 +144,7 @@ def _train(
                 reason = None if outcome.diverged is None else "the objective or a parameter is not finite"
                 step = training.steps if outcome.diverged is None else outcome.diverged
                 measured = {"measured": outcome.machine} if outcome.machine else {}
+                measured |= {"chosen": chosen} if chosen else {}
                 content = {
                     "status": status,
                     "step": step,
@@ -141,7 +156,12 @@ def _train(
 
 
 def _follow_procedure(
-    key: CellKey, seeds: tuple[int, ...], work: Path, device: torch.device, checkpoint_seconds: float
+    key: CellKey,
+    seeds: tuple[int, ...],
+    folder: Path,
+    work: Path,
+    device: torch.device,
+    checkpoint_seconds: float,
 ) -> Iterator[Finished]:
     function = procedures.get(key.spec["paper"], key.spec["procedure"])
     with Progress(_title(key), len(seeds), work / "progress.json", seeds) as progress:

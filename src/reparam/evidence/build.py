@@ -45,6 +45,7 @@ class Evidence:
     claims: pd.DataFrame
     comparisons: pd.DataFrame
     coverage: pd.DataFrame
+    choices: pd.DataFrame
     leftover: pd.DataFrame
     oracles: pd.DataFrame
     rules: ledger.Ledger
@@ -89,6 +90,9 @@ def build(scale: str, results: Path, papers: Sequence[PaperPlan], reference: Pat
             (row for j in judged for v in j.verdicts for row in tables.comparison_rows(j.source, j.scale, v)),
         ),
         coverage=tables.frame("coverage", tables.coverage_rows(judged[0].cells)),
+        choices=tables.frame(
+            "choices", (row for j in judged for row in tables.choice_rows(j.source, j.cells))
+        ),
         leftover=tables.frame(
             "leftover", (_leftover_row(j.source, path) for j in judged for path in j.leftover)
         ),

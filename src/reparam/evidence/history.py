@@ -76,6 +76,8 @@ class CellResults:
 
     cell: PlannedCell
     seeds: Mapping[int, SeedResult]
+    choice: Mapping[str, Any] | None = None
+    """What became of the candidates of the cell's grid (`reparam.cells.choice`), if it has one."""
 
     @property
     def path(self) -> Path:
@@ -104,7 +106,7 @@ def read_cell(root: Path, cell: PlannedCell) -> CellResults:
         require_format(record, folder)
         statuses = [s for s in statuses if s.get("source") == record.get("source")]
     counted = [s for s in statuses if s.get("spec") == cell.spec_hash]
-    return CellResults(cell, {s["seed"]: _seed(folder, s) for s in counted})
+    return CellResults(cell, {s["seed"]: _seed(folder, s) for s in counted}, _choice(folder, counted))
 
 
 def cell_folders(root: Path, scale: str) -> Iterator[Path]:
@@ -137,6 +139,17 @@ def _status_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _STATUS_FILE.fullmatch(path.name))
+
+
+def _choice(folder: Path, statuses: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The choice that the counted seeds were trained by."""
+    file = folder / "choice.json"
+    if not statuses or not file.is_file():
+        return None
+    record = read_json(file)
+    require_format(record, folder)
+    made_of = {(status.get("spec"), status.get("source")) for status in statuses}
+    return record if (record.get("spec"), record.get("source")) in made_of else None
 
 
 def _seed(folder: Path, status: Mapping[str, Any]) -> SeedResult:

@@ -45,6 +45,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "scale": TEXT, "paper": TEXT, **_CELL, "planned": COUNT, "done": COUNT, "diverged": COUNT,
         "failed": COUNT, "missing": COUNT,
     },
+    "choices": {
+        **_WHERE, **_CELL, "candidate": COUNT, "options": TEXT, "chosen": FLAG, "diverged": COUNT,
+        "metric": TEXT, "reading": REAL, "decides": FLAG,
+    },
     "leftover": {**_WHERE, **_CELL},
     "oracles": {
         "source": TEXT, "scale": TEXT, "estimator": TEXT, "options": TEXT, "problem": TEXT, "check": TEXT,
@@ -88,6 +92,28 @@ def metric_table(source: str, cells: Iterable[CellResults]) -> pd.DataFrame:
             part = result.history.assign(seed=seed, **_identify(source, results.cell))
             parts.append(part[list(COLUMNS["metrics"])].astype(dict(COLUMNS["metrics"])))
     return pd.concat(parts, ignore_index=True)
+
+
+def choice_rows(source: str, cells: Iterable[CellResults]) -> Iterable[dict[str, Any]]:
+    """One row per candidate of a cell's grid and metric, with its last reading."""
+    for results in cells:
+        if results.choice is None:
+            continue
+        choose = results.cell.spec["training"]["choose"]
+        (decisive,) = {choose.get("largest"), choose.get("smallest")} - {None}
+        for number, candidate in enumerate(results.choice["candidates"]):
+            # One that diverged early has no reading of what decides, and is shown all the same.
+            for metric, reading in {decisive: None, **candidate["readings"]}.items():
+                yield {
+                    **_identify(source, results.cell),
+                    "candidate": number,
+                    "options": json.dumps(candidate["options"], ensure_ascii=False),
+                    "chosen": number == results.choice["chosen"],
+                    "diverged": candidate["diverged"],
+                    "metric": metric,
+                    "reading": reading,
+                    "decides": metric == decisive,
+                }
 
 
 def coverage_rows(cells: Iterable[CellResults]) -> Iterable[dict[str, Any]]:

@@ -11,6 +11,7 @@ from reparam.errors import OutputError
 from reparam.estimators.summary import summaries
 from reparam.measure.contract import moments
 from reparam.report import words
+from reparam.report.choices import choices
 from reparam.report.coverage import coverage_rows, totals, troubled
 from reparam.report.gallery import gallery
 from reparam.report.markdown import with_code
@@ -48,6 +49,7 @@ def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path
         claims=claims,
         tally=tally(claims),
         reasons=unjudged_reasons(claims),
+        choices={paper.key: choices(tables.choices, paper.key) for paper in read},
         cells=all_cells,
         anchors={cell.path: cell for cell in all_cells if cell.source == "run"},
         coverage=coverage,

@@ -21,6 +21,7 @@ class Tables:
     claims: pd.DataFrame
     comparisons: pd.DataFrame
     coverage: pd.DataFrame
+    choices: pd.DataFrame
     leftover: pd.DataFrame
     oracles: pd.DataFrame
     missing: tuple[str, ...]
