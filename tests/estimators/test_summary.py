@@ -110,3 +110,14 @@ def test_promises_say_which_option_changes_them() -> None:
         == "taken in place of values of f; refused with baseline = mean or baseline = optimal"
     )
     assert promises["unbiased"] == "yes" and promises["trains"] == "nothing of its own"
+
+
+def test_estimators_made_of_scores_say_that_angles_ask_for_a_periodic_f() -> None:
+    """The mathematics is in test_score_function.py."""
+    told = {
+        entry.name
+        for entry in summaries()
+        if "of VonMises exact only where f is periodic" in str(entry.promises)
+    }
+    assert {"score_function", "lax", "vimco", "nvil"} <= told
+    assert not told & {"pathwise", "implicit", "rsvi", "muprop", "rebar"}

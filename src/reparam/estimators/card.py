@@ -25,15 +25,22 @@ class Requirement:
 
     words: str
     holds: Callable[[Law], bool] = field(compare=False)
+    scores: bool = False
+    """Whether the estimator is made of scores ∇ log q: of angles, the cut of which moves with the law, such estimates
+    are exact for periodic f only."""
 
 
 LAW = Requirement("a law", lambda law: isinstance(law, Law))
 ANY_LAW = Requirement(
-    "a log density on a fixed support", lambda law: isinstance(law, Law) and law.fixed_support
+    "a log density on a fixed support",
+    lambda law: isinstance(law, Law) and law.fixed_support,
+    scores=True,
 )
 PATH = Requirement("a differentiable path", lambda law: law.reparameterized)
 PATH_AND_SCORE = Requirement(
-    "a differentiable path and a fixed support", lambda law: law.reparameterized and law.fixed_support
+    "a differentiable path and a fixed support",
+    lambda law: law.reparameterized and law.fixed_support,
+    scores=True,
 )
 RELAXATION = Requirement("a relaxation", lambda law: isinstance(law, Relaxable))
 RELAXATION_OR_PATH = Requirement(

@@ -142,7 +142,9 @@ def _promises(kind: type[Estimator], known: Mapping[str, Law]) -> Iterator[tuple
     def laws(card: Card) -> str:
         fitting = _fitting(card, known)
         names = "any" if _handles_any(fitting, known) else ", ".join(fitting) or "none of this package"
-        return f"{names} (it needs {card.requires.words})"
+        angles = [law for law in fitting if known[law].periodic] if card.requires.scores else []
+        cut = f"; of {', '.join(angles)} exact only where f is periodic" if angles else ""
+        return f"{names} (it needs {card.requires.words}{cut})"
 
     yield "estimates", _by_option(kind, lambda card: f"the gradient of {OBJECTIVES[card.objective]}")
     yield "unbiased", _by_option(kind, lambda card: "yes" if card.unbiased else "no")
