@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+import reparam
+
 
 @pytest.mark.parametrize("module", ["reparam.cli", "reparam.plan.plan", "reparam.tracking.export"])
 def test_torch_is_not_loaded(module: str) -> None:
@@ -34,3 +36,10 @@ def test_help_loads_no_table_library_either() -> None:
         "sys.exit(bool({'torch', 'pandas', 'wandb', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_public_names_are_in_order() -> None:
+    """Laws, then estimators, then functions, each in the order of their letters."""
+    names, home = list(reparam._HOMES), reparam._HOMES
+    kind = {name: 2 if name[0].islower() else home[name].startswith("estimators") for name in names}
+    assert names == sorted(names, key=lambda name: (kind[name], name))

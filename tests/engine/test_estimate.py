@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,7 @@ from reparam import (
     estimate,
     init_estimator,
 )
-from reparam.engine.gradient import estimate_gradient
+from reparam.engine.gradient import Estimate, estimate_gradient
 from reparam.errors import ReparamError
 
 PARAMS = {"logits": torch.tensor([[0.3, -0.2], [0.1, 0.4], [-1.0, 0.6]])}
@@ -444,3 +445,7 @@ def test_a_program_may_depend_on_params_by_its_value_alone_or_by_a_law_alone() -
         == 1
     )
     assert estimate(bits, PARAMS, "score_function", 1).gradient["logits"].any()
+
+
+def test_the_docstring_names_all_that_it_returns() -> None:
+    assert f"Returns Estimate({', '.join(Estimate._fields)})" in inspect.getdoc(estimate)

@@ -51,7 +51,9 @@ def estimate(
       backward pass more. Without checks and with drawn noise, tunables and memory given, this is a pure function that
       may be vmapped and compiled.
 
-    Returns Estimate(gradient, value, memory, evaluations, tunable_gradient); `value` has the plate's shape.
+    Returns Estimate(gradient, value, memory, evaluations, tunable_gradient, failed); `value` has the plate's shape, and
+    `failed` counts the plate entries in which a rejection sampler accepted no candidate (None without such a sampler;
+    of `mixed` those of its outermost group).
 
     Raises ReparamError, in one line, for whatever is wrong with program, parameters, estimator or noise, and for an
     estimate that is not finite, naming the plate entry and the first site that is not.
