@@ -8,6 +8,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from synthetic import Cell, claim, ordering, paper, quantity, write_seed, write_values
 
+from reparam.errors import ReparamError
 from reparam.evidence import statistics as st
 from reparam.evidence import verdicts
 from reparam.evidence.build import build
@@ -340,7 +341,15 @@ def test_at_picks_rows_and_minus_subtracts(tmp_path):
         plan = paper(tmp_path, [claim({"kind": "value", "left": left, "at_least": 0.0})], [cell])
         return build("quick", tmp_path, [plan]).claims.iloc[0]
 
+    def refused(at):
+        with pytest.raises(ReparamError) as error:
+            value(at)
+        return str(error.value)
+
     picks = ["first", "last", {"samples_seen": 150}, {"samples_seen": 200}, {"step": 0}]
     assert [value(at)["estimate"] for at in picks] == [0.5, 3.5, 4.5, 3.5, 0.5]
+    best = {"largest": "train"}, {"smallest": "train"}, {"largest": "samples_seen"}
+    assert [value(at)["estimate"] for at in best] == [4.5, 0.5, 3.5]
+    assert "measured no metric 'trian'" in refused({"largest": "trian"})
     nothing = value({"samples_seen": -1})
     assert nothing["verdict"] == "undecided" and "no row at or before samples_seen -1" in nothing["detail"]

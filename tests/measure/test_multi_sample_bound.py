@@ -16,7 +16,7 @@ from reparam.program import Params, Program, Sample, run
 
 def context(name: str = "discrete_vae", **options: object) -> measure.Context:
     train = (draw("uniform", (7, 4), generator("test", "bound")) < 0.4).float()
-    data = SimpleNamespace(name="tiny", train=train, test=train[:5], shape=(2, 2))
+    data = SimpleNamespace(name="tiny", train=train, test=train[:5], valid=None, shape=(2, 2))
     task = tasks.get(name)({"data": "tiny", **options}, data)
     source = generator("test", "bound", "weights")
     params = {n: p + draw("normal", tuple(p.shape), source) for n, p in task.init(source).items()}

@@ -44,6 +44,8 @@ def test_interval_shows_open_ends_and_nothing_when_unknown() -> None:
          "The slope of elbo/test of pathwise in fig2-* against task.latent (logarithmic) is at most 0."),
         (Rule("identity", Quantity("kl", "exact", "gap", ("samples_seen", 100.0)), target=0.0, margin=1e-6),
          "gap of exact in kl (at samples seen 100) is 0 to a tolerance of 1e−6."),
+        (Rule("value", Quantity("e", "m", "elbo/test", ("largest", "elbo/valid")), at_most=1.0),
+         "elbo/test of m in e (where elbo/valid is largest) is at most 1."),
         (Rule("identity", A, at_least=0.0), "elbo/test of pathwise in fig2-* is at least 0."),
         (Rule("value", Quantity("e", "m", "a", "first", "b"), at_most=1.0),
          "a minus b of m in e (at the first row) is at most 1."),

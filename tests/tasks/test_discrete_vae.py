@@ -18,7 +18,7 @@ PIXELS = 4
 
 def dataset(points: int = 5) -> SimpleNamespace:
     train = (draw("uniform", (points, PIXELS), generator("test", "pixels")) < 0.4).float()
-    return SimpleNamespace(name="tiny", train=train, test=train[:2], shape=(2, 2))
+    return SimpleNamespace(name="tiny", train=train, test=train[:2], valid=None, shape=(2, 2))
 
 
 def tiny(**options: object) -> tuple[object, dict[str, torch.Tensor]]:
@@ -107,6 +107,16 @@ def test_the_start_is_the_papers() -> None:
     ).init(generator("test", "start"))
     assert abs(scaled["encoder.z1.1.weight"].var().item() / (2 / 200) - 1) < 0.05
     assert not scaled["decoder.x.1.bias"].any()
+
+
+def test_validation_rows_are_held_out_of_the_training_ones() -> None:
+    held, _ = tiny(valid_size=2)
+    whole, _ = tiny()
+    assert torch.equal(torch.cat([held.train, held.valid.double()]), whole.train) and len(held.valid) == 2
+    assert whole.valid is None
+    for size in (0, 5):
+        with pytest.raises(ReparamError, match="5 training rows"):
+            tiny(valid_size=size)
 
 
 @pytest.mark.parametrize(

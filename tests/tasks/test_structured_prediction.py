@@ -15,7 +15,7 @@ from reparam.program import describe, run
 def tiny(shape: tuple[int, int] = (2, 2), **options: object) -> tuple[object, dict[str, torch.Tensor]]:
     pixels = shape[0] * shape[1]
     train = (draw("uniform", (5, pixels), generator("test", "pixels")) < 0.4).float()
-    dataset = SimpleNamespace(name="tiny", train=train, test=train[:2], shape=shape)
+    dataset = SimpleNamespace(name="tiny", train=train, test=train[:2], valid=None, shape=shape)
     task = tasks.get("structured_prediction")({"data": "tiny", "units": 2, **options}, dataset)
     source = generator("test", "weights")
     params = {

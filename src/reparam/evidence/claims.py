@@ -27,7 +27,8 @@ class Quantity:
     """Picks one number per seed.
 
     experiment: name, or a glob (one comparison per match); empty: the experiment that `left` matched
-    at: "last", "first" or (progress metric, value): the last row at or before that value
+    at: "last", "first", (progress metric, value): the last row at or before that value, or ("largest" or "smallest",
+        another metric): the row where that one is so, as a paper that stops early by its validation data does
     minus: a metric of the same row to subtract
     reach: level to reach; the number is then `samples_seen` at the first row at or above the level (inf if
     never)
@@ -36,7 +37,7 @@ class Quantity:
     experiment: str
     estimator: str
     metric: str
-    at: str | tuple[str, float] = "last"
+    at: str | tuple[str, float | str] = "last"
     minus: str | None = None
     reach: Quantity | None = None
 
@@ -270,7 +271,7 @@ def _quantity(entry: Mapping[str, Any]) -> Quantity:
     at, reach = entry.get("at", "last"), entry.get("reach")
     if isinstance(at, Mapping):
         ((progress, value),) = at.items()
-        at = (progress, float(value))
+        at = (progress, value if isinstance(value, str) else float(value))
     level = None
     if reach is not None:
         own = {"estimator": entry["estimator"], "metric": entry["metric"]}

@@ -86,7 +86,7 @@ def require_metrics(results: Results, quantity: Quantity, experiment: str, claim
     if not any(seed.status == "ok" for seed in cell.seeds.values()):
         return
     known = results.metrics()
-    progress = PROGRESS if quantity.reach else quantity.at[0] if isinstance(quantity.at, tuple) else None
+    progress = PROGRESS if quantity.reach else _beside(quantity.at)
     for name in (quantity.metric, quantity.minus, progress):
         if name is not None and name != "step" and name not in known:
             raise ReparamError(
@@ -112,13 +112,30 @@ def _measured(result: SeedResult, metric: str) -> pd.Series:
     return values
 
 
-def _at(values: pd.Series, at: str | tuple[str, float], result: SeedResult) -> float:
-    if at == "first":
-        return float(values.iloc[0])
-    if isinstance(at, tuple):
-        progress, most = at
-        seen = pd.Series(values.index, values.index) if progress == "step" else _measured(result, progress)
-        values = values[values.index.isin(seen.index[seen <= most])]
-        if values.empty:
-            raise Lost(f"no row at or before {progress} {most:g}")
+def _beside(at: str | tuple[str, float | str]) -> str | None:
+    """The metric of the same row that says which row is meant."""
+    if isinstance(at, str):
+        return None
+    return at[1] if isinstance(at[1], str) else at[0]
+
+
+def _at(values: pd.Series, at: str | tuple[str, float | str], result: SeedResult) -> float:
+    match at:
+        case "first":
+            return float(values.iloc[0])
+        case (order, str() as metric):
+            judge = _measured(result, metric)
+            judge = judge[judge.index.intersection(values.index)]
+            if judge.empty:
+                raise Lost(f"no row with {metric}")
+            if judge.isna().any():
+                return math.nan
+            place = judge.argmax() if order == "largest" else judge.argmin()
+            return float(values.loc[judge.index[int(place)]])
+        case (progress, float() as most):
+            steps = pd.Series(values.index, values.index)
+            seen = steps if progress == "step" else _measured(result, progress)
+            values = values[values.index.isin(seen.index[seen <= most])]
+            if values.empty:
+                raise Lost(f"no row at or before {progress} {most:g}")
     return float(values.iloc[-1])

@@ -13,16 +13,16 @@ from reparam.noise import draw_block
 from reparam.program import describe, follow, run
 
 
-@register("bound", required=("samples",), optional=("points",))
+@register("bound", required=("samples",), optional=("points", "splits"))
 def bound(context: Context, options: Mapping[str, Any]) -> Measured:
     """The mean of the task's value over data, in nats per datum, and the variance of its estimate.
 
-    Options: `points` (the first rows of each split; null: all) and `samples` (≥ 2 draws of all noise).
-    Metrics: elbo/train, elbo/test, each an average over data and draws, and elbo_mc_variance/train, …/test
+    Options: `points` (the first rows of each split; null: all), `samples` (≥ 2 draws of all noise) and `splits`
+    (default: train and test). Metrics: elbo/<split>, an average over data and draws, and elbo_mc_variance/<split>
     (nats²): the variance over draws of the average over data, that of an estimate with one draw per datum.
     """
     metrics = {}
-    for split in ("train", "test"):
+    for split in options.get("splits", ("train", "test")):
         x = rows(context, split, options.get("points"))
         program = context.task.program(x)
         specs = {name: site.law.noise() for name, site in describe(program, context.params).items()}

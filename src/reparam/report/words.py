@@ -93,7 +93,9 @@ def quantity(part: Quantity, named: bool = True) -> str:
     text += f" of {part.estimator}"
     if named and part.experiment:
         text += f" in {part.experiment}"
-    if isinstance(part.at, tuple):
+    if isinstance(part.at, tuple) and isinstance(part.at[1], str):
+        text += f" (where {part.at[1]} is {part.at[0]})"
+    elif isinstance(part.at, tuple):
         text += f" (at {part.at[0].replace('_', ' ')} {number(part.at[1])})"
     elif part.at != "last":
         text += f" (at the {part.at} row)"

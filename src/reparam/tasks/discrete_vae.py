@@ -46,8 +46,8 @@ class DiscreteVae:
         self.options = read_options(Options, options)
         self.binarisation = self.options.binarisation
         self.shape = dataset.shape
-        self.train, self.test = dataset.train, dataset.test
-        self.mean = dataset.train.mean(0)
+        self.train, self.valid, self.test = self.options.split(dataset)
+        self.mean = self.train.mean(0)
 
     def init(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Parameters in the groups `encoder`, `decoder` and, where it is learned, `prior`."""

@@ -41,10 +41,10 @@ class StructuredPrediction:
         self.options = read_options(Options, options)
         self.binarisation = self.options.binarisation
         self.shape = dataset.shape
-        self.train, self.test = dataset.train, dataset.test
+        self.train, self.valid, self.test = self.options.split(dataset)
         self.upper = (dataset.shape[0] + 1) // 2 * dataset.shape[1]
         """Pixels that are given: the middle row of an odd number goes to the upper half."""
-        self.mean = dataset.train.mean(0)
+        self.mean = self.train.mean(0)
 
     def init(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Parameters in the groups `layers` and `pixels`."""
