@@ -1,0 +1,1 @@
+"""Rezende, Mohamed & Wierstra 2014: Stochastic Backpropagation and Approximate Inference in Deep Generative Models."""
