@@ -1,0 +1,144 @@
+"""The linear-Gaussian toy: signal-to-noise ratios against K and M, their leading terms, and the optimum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reparam import estimators
+from reparam.cells.procedures import Findings, Row, procedure
+from reparam.distributions import Normal
+from reparam.measure import signal_to_noise
+from reparam.models import linear_gaussian
+from reparam.noise import generator
+
+PARAMETERS = {"guide": "guide.bias", "prior": "prior.mean"}
+
+
+@procedure("signal_to_noise")
+def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """SNR of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over `batch` data, near the optimum.
+
+    One row per pair of `samples` (K) and `groups` (M). snr/…: |mean| / sd, averaged over the entries, the mean being
+    that of `dreg`, which has the same expectation and less variance; snr_naive/…: with the estimate's own mean of
+    `draws` draws; leading/…: the leading terms of Theorem 1; elbo/…: the exact ratio at K = 1. In the last row
+    slope_samples/… or slope_groups/… of ln snr, over K ≥ `fit_from` or all M, and snr_to_leading/….
+    """
+    options = spec["evaluation"]
+    x, params = toy(spec, seed)
+    x = x[: options["batch"]]
+    weight = params["guide.weight"]
+    program = linear_gaussian.log_weight(x, weight)
+    copies = linear_gaussian.per_datum(params, len(x))
+    pairs = [(k, m) for k in options["samples"] for m in options["groups"]]
+    rows: list[Row] = []
+    ratios: dict[str, list[float]] = {name: [] for name in PARAMETERS}
+    leading: dict[str, float] = {}
+    for step, (k, m) in enumerate(pairs):
+        rows += [(step, "samples", k), (step, "groups", m)]
+        own, reference = (
+            signal_to_noise.draws_by_datum(
+                estimators.make(name, {**given, "samples": k, "groups": m}),
+                program,
+                copies,
+                options["draws"],
+                (spec["paper"], spec["experiment"], seed, k, m),
+            )
+            for name, given in ((spec["method"]["name"], spec["method"]["options"]), ("dreg", {}))
+        )
+        leading = leading_terms(x, params, k, m)
+        for name, key in PARAMETERS.items():
+            found = signal_to_noise.sum_over_data(own[key])
+            signal = signal_to_noise.sum_over_data(reference[key]).mean
+            ratios[name].append(signal_to_noise.ratio(signal, found))
+            rows.append((step, f"snr/{name}", ratios[name][-1]))
+            rows.append((step, f"snr_naive/{name}", signal_to_noise.ratio(found.mean, found)))
+            rows.append((step, f"leading/{name}", leading[name]))
+        if k == m == 1:
+            rows += [(step, f"elbo/{name}", value) for name, value in elbo_ratios(x, params).items()]
+    last = len(pairs) - 1
+    for name, found in ratios.items():
+        rows.append((last, f"snr_to_leading/{name}", found[-1] / leading[name]))
+        for axis, counts, least in (
+            ("samples", options["samples"], options["fit_from"]),
+            ("groups", options["groups"], 1),
+        ):
+            if len(counts) > 1:
+                rows.append((last, f"slope_{axis}/{name}", signal_to_noise.rate(counts, found, least)))
+    return Findings(rows, {})
+
+
+def toy(spec: Mapping[str, Any], seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Data [N, D], and the best parameters with normal noise of standard deviation `perturbation` on all entries."""
+    options = spec["evaluation"]
+    source = generator(spec["paper"], "toy", seed)
+    x = linear_gaussian.data(options["data"], options["dimension"], source)
+    return x, linear_gaussian.perturbed(linear_gaussian.best(x), options["perturbation"], source)
+
+
+def leading_terms(x: Tensor, params: Mapping[str, Tensor], samples: int, groups: int) -> dict[str, float]:
+    """The SNRs to leading order in 1/K (Theorem 1, for a sum over data), with all moments of the weights in closed form.
+
+    Per datum and dimension p(z | x) = N(m, 1/2), q = N(a, v), r = p/q, D = m − a: E_q r² = √(2 v / P) exp(c D²) with
+    P = 2 − 1/(2v), c = 1/(2v) + 1/(4v² P), and under r² q the code is N(m + D/(2vP), 1/(2P)).
+    """
+    v = linear_gaussian.GUIDE_VARIANCE
+    p = 2 - 1 / (2 * v)
+    c = 1 / (2 * v) + 1 / (4 * v * v * p)
+    x, params = x.double(), {name: entry.double() for name, entry in params.items()}
+    posterior = (x + params["prior.mean"]) / 2
+    gap = posterior - (x @ params["guide.weight"].T + params["guide.bias"])
+    squared_weight = (math.sqrt(2 * v / p) * (c * gap.square()).exp()).prod(-1, keepdim=True)
+    about_posterior = (gap / (2 * v * p)).square() + 1 / (2 * p)
+    signal = {"guide": squared_weight * c * gap / samples, "prior": posterior - params["prior.mean"]}
+    noise = {
+        "guide": 4 * squared_weight * about_posterior / samples,
+        "prior": squared_weight * about_posterior / samples,
+    }
+    return {
+        name: math.sqrt(groups) * (signal[name].sum(0).abs() / noise[name].sum(0).sqrt()).mean().item()
+        for name in PARAMETERS
+    }
+
+
+def elbo_ratios(x: Tensor, params: Mapping[str, Tensor]) -> dict[str, float]:
+    """The exact SNRs of one sample: the gradients are 2 (m − z) for b and z − μ for μ, with z ~ N(a, v I)."""
+    x, params = x.double(), {name: entry.double() for name, entry in params.items()}
+    guide = x @ params["guide.weight"].T + params["guide.bias"]
+    posterior = (x + params["prior.mean"]) / 2
+    deviation = math.sqrt(len(x) * linear_gaussian.GUIDE_VARIANCE)
+    signals = {"guide": 2 * (posterior - guide), "prior": guide - params["prior.mean"]}
+    sizes = {"guide": 2 * deviation, "prior": deviation}
+    return {name: (signals[name].sum(0).abs() / sizes[name]).mean().item() for name in PARAMETERS}
+
+
+@procedure("optimum")
+def optimum(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """The largest entry of the exact gradients, per datum, at the stated optimum: gradient/likelihood, of log p(x) in
+    μ, and gradient/guide, of KL(q ‖ posterior) in A and b; gradient/elsewhere is the smaller of the two a
+    `perturbation` away."""
+    x, moved = toy(spec, seed)
+    x, moved = x.double(), {name: entry.double() for name, entry in moved.items()}
+
+    def largest(params: dict[str, Tensor]) -> tuple[float, float]:
+        params = {name: entry.clone().requires_grad_() for name, entry in params.items()}
+        mean, weight, bias = params["prior.mean"], params["guide.weight"], params["guide.bias"]
+        (likelihood,) = torch.autograd.grad(linear_gaussian.log_evidence(x, mean).mean(), [mean])
+        guide = Normal(x @ weight.T + bias, torch.full_like(x, linear_gaussian.GUIDE_VARIANCE**0.5))
+        posterior = Normal((x + mean.detach()) / 2, torch.full_like(x, 0.5**0.5))
+        slopes = torch.autograd.grad(guide.kl(posterior).mean(), [weight, bias])
+        return likelihood.abs().max().item(), max(slope.abs().max().item() for slope in slopes)
+
+    likelihood, guide = largest(linear_gaussian.best(x))
+    return Findings(
+        [
+            (0, "gradient/likelihood", likelihood),
+            (0, "gradient/guide", guide),
+            (0, "gradient/elsewhere", min(largest(moved))),
+        ],
+        {},
+    )
