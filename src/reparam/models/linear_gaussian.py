@@ -19,7 +19,9 @@ GUIDE_VARIANCE = 2 / 3
 
 def data(count: int, dimension: int, generator: torch.Generator) -> Tensor:
     """`count` data [N, D] from the model itself: μ from a standard normal, then z and x."""
-    mean, code, noise = (draw("normal", shape, generator) for shape in ((dimension,), *2 * [(count, dimension)]))
+    mean, code, noise = (
+        draw("normal", shape, generator) for shape in ((dimension,), *2 * [(count, dimension)])
+    )
     return mean + code + noise
 
 

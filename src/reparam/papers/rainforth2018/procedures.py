@@ -23,10 +23,11 @@ PARAMETERS = {"guide": "guide.bias", "prior": "prior.mean"}
 def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """SNR of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over `batch` data, near the optimum.
 
-    One row per pair of `samples` (K) and `groups` (M). snr/…: |mean| / sd, averaged over the entries, the mean being
-    that of `dreg`, which has the same expectation and less variance; snr_naive/…: with the estimate's own mean of
-    `draws` draws; leading/…: the leading terms of Theorem 1; elbo/…: the exact ratio at K = 1. In the last row
-    slope_samples/… or slope_groups/… of ln snr, over K ≥ `fit_from` or all M, and snr_to_leading/….
+    One row per pair of `samples` (K) and `groups` (M). snr/…: |mean| / sd, averaged over the entries, the mean being that
+    of `dreg`, which has the same expectation and less variance; snr_naive/…: with the estimate's own mean. Means are of
+    `draws` draws, or more, so that K M times their number is at least `numbers`. leading/…: the leading terms of
+    Theorem 1; elbo/…: the exact ratio at K = 1. In the last row slope_samples/… or slope_groups/… of ln snr, over
+    K ≥ `fit_from` or all M, and snr_to_leading/….
     """
     options = spec["evaluation"]
     x, params = toy(spec, seed)
@@ -45,7 +46,7 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
                 estimators.make(name, {**given, "samples": k, "groups": m}),
                 program,
                 copies,
-                options["draws"],
+                max(options["draws"], options["numbers"] // (k * m)),
                 (spec["paper"], spec["experiment"], seed, k, m),
             )
             for name, given in ((spec["method"]["name"], spec["method"]["options"]), ("dreg", {}))
@@ -57,12 +58,14 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
             ratios[name].append(signal_to_noise.ratio(signal, found))
             rows.append((step, f"snr/{name}", ratios[name][-1]))
             rows.append((step, f"snr_naive/{name}", signal_to_noise.ratio(found.mean, found)))
-            rows.append((step, f"leading/{name}", leading[name]))
+            if leading[name] > 0:  # far from the optimum they underflow: one sample has all the weight
+                rows.append((step, f"leading/{name}", leading[name]))
         if k == m == 1:
             rows += [(step, f"elbo/{name}", value) for name, value in elbo_ratios(x, params).items()]
     last = len(pairs) - 1
     for name, found in ratios.items():
-        rows.append((last, f"snr_to_leading/{name}", found[-1] / leading[name]))
+        if leading[name] > 0:
+            rows.append((last, f"snr_to_leading/{name}", found[-1] / leading[name]))
         for axis, counts, least in (
             ("samples", options["samples"], options["fit_from"]),
             ("groups", options["groups"], 1),
@@ -81,7 +84,7 @@ def toy(spec: Mapping[str, Any], seed: int) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def leading_terms(x: Tensor, params: Mapping[str, Tensor], samples: int, groups: int) -> dict[str, float]:
-    """The SNRs to leading order in 1/K (Theorem 1, for a sum over data), with all moments of the weights in closed form.
+    """The SNRs to leading order in 1/K (Theorem 1, for a sum over data), by closed forms of the weights' moments.
 
     Per datum and dimension p(z | x) = N(m, 1/2), q = N(a, v), r = p/q, D = m − a: E_q r² = √(2 v / P) exp(c D²) with
     P = 2 − 1/(2v), c = 1/(2v) + 1/(4v² P), and under r² q the code is N(m + D/(2vP), 1/(2P)).
