@@ -23,7 +23,7 @@ PARAMETERS = {"guide": "guide.bias", "prior": "prior.mean"}
 def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """SNR of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over `batch` data, near the optimum.
 
-    One row per pair of `samples` (K) and `groups` (M). snr/…: |mean| / sd, averaged over the entries, the mean being that
+    One row per pair of `samples` (K) and `groups` (M). snr/…: |mean| / sd, averaged over the entries, the mean that
     of `dreg`, which has the same expectation and less variance; snr_naive/…: with the estimate's own mean. Means are of
     `draws` draws, or more, so that K M times their number is at least `numbers`. leading/…: the leading terms of
     Theorem 1; elbo/…: the exact ratio at K = 1. In the last row slope_samples/… or slope_groups/… of ln snr, over
