@@ -1,0 +1,1 @@
+"""Burda et al. 2016: Importance Weighted Autoencoders."""
