@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from reparam.engine.gradient import estimate_gradient
 from reparam.estimators import Estimator
-from reparam.noise import draw_block
+from reparam.noise import Noise, draw_block
 from reparam.program import Params, Program, describe
 
 AT_ONCE = 2**19
@@ -30,23 +31,36 @@ class SumOverData(NamedTuple):
     variance: Tensor
 
 
-def draws_by_datum(
+class Draws(NamedTuple):
+    """Single estimates, one after another."""
+
+    gradient: dict[str, Tensor]
+    """By parameter, [draws, …]."""
+    value: Tensor
+    """Readings of the objective, [draws, *plate]."""
+
+
+def estimates(
     estimator: Estimator, program: Program, params: Params, draws: int, axes: tuple[str | int, ...]
-) -> dict[str, Tensor]:
-    """`draws` gradients {parameter: [draws, N, D]} at parameters [N, D] of N data, with noise from streams named by
-    `axes`: estimators with the same sites and samples meet the same noise."""
+) -> Draws:
+    """`draws` estimates, with noise from streams named by `axes`: estimators with the same sites and samples meet the
+    same noise."""
     specs = estimator.noise(describe(program, params))
     numbers = sum(math.prod(s.shape) * (s.copies or 1) for roles in specs.values() for s in roles.values())
     size = max(1, AT_ONCE // numbers)
     kind = next(iter(params.values())).dtype
+
+    def one(noise: Noise) -> Draws:
+        found = estimate_gradient(estimator, program, params, noise)
+        return Draws(found.gradient, found.value)
+
     parts = []
     for first in range(0, draws, size):
         noise = draw_block(specs, (*axes, first), min(size, draws - first), dtype=kind)
         with torch.no_grad():
-            parts.append(
-                torch.vmap(lambda one: estimate_gradient(estimator, program, params, one).gradient)(noise)
-            )
-    return {name: torch.cat([part[name] for part in parts]) for name in params}
+            parts.append(torch.vmap(one)(noise))
+    joined: Draws = tree_map(lambda *stack: torch.cat(stack), *parts)
+    return joined
 
 
 def sum_over_data(gradients: Tensor) -> SumOverData:
@@ -66,6 +80,6 @@ def ratio(signal: Tensor, found: SumOverData) -> float:
 
 def rate(x: Sequence[float], y: Sequence[float], least: float) -> float:
     """Least-squares slope of ln y against ln x, over the points with x ≥ `least`."""
-    kept = [(math.log(a), math.log(b)) for a, b in zip(x, y, strict=True) if a >= least]
-    slope, _ = np.polyfit(*zip(*kept, strict=True), 1)
-    return float(slope)
+    counts, found = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    kept = counts >= least
+    return float(np.polyfit(np.log(counts[kept]), np.log(found[kept]), 1)[0])

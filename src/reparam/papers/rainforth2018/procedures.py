@@ -41,20 +41,20 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     leading: dict[str, float] = {}
     for step, (k, m) in enumerate(pairs):
         rows += [(step, "samples", k), (step, "groups", m)]
+        axes = (spec["paper"], spec["experiment"], seed, k, m)
+        draws = max(options["draws"], options["numbers"] // (k * m))
+
+        chosen = estimators.make(
+            spec["method"]["name"], {**spec["method"]["options"], "samples": k, "groups": m}
+        )
+        exact = estimators.make("dreg", {"samples": k, "groups": m})
         own, reference = (
-            signal_to_noise.draws_by_datum(
-                estimators.make(name, {**given, "samples": k, "groups": m}),
-                program,
-                copies,
-                max(options["draws"], options["numbers"] // (k * m)),
-                (spec["paper"], spec["experiment"], seed, k, m),
-            )
-            for name, given in ((spec["method"]["name"], spec["method"]["options"]), ("dreg", {}))
+            signal_to_noise.estimates(each, program, copies, draws, axes) for each in (chosen, exact)
         )
         leading = leading_terms(x, params, k, m)
         for name, key in PARAMETERS.items():
-            found = signal_to_noise.sum_over_data(own[key])
-            signal = signal_to_noise.sum_over_data(reference[key]).mean
+            found = signal_to_noise.sum_over_data(own.gradient[key])
+            signal = signal_to_noise.sum_over_data(reference.gradient[key]).mean
             ratios[name].append(signal_to_noise.ratio(signal, found))
             rows.append((step, f"snr/{name}", ratios[name][-1]))
             rows.append((step, f"snr_naive/{name}", signal_to_noise.ratio(found.mean, found)))
@@ -63,15 +63,15 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
         if k == m == 1:
             rows += [(step, f"elbo/{name}", value) for name, value in elbo_ratios(x, params).items()]
     last = len(pairs) - 1
-    for name, found in ratios.items():
+    for name, curve in ratios.items():
         if leading[name] > 0:
-            rows.append((last, f"snr_to_leading/{name}", found[-1] / leading[name]))
+            rows.append((last, f"snr_to_leading/{name}", curve[-1] / leading[name]))
         for axis, counts, least in (
             ("samples", options["samples"], options["fit_from"]),
             ("groups", options["groups"], 1),
         ):
             if len(counts) > 1:
-                rows.append((last, f"slope_{axis}/{name}", signal_to_noise.rate(counts, found, least)))
+                rows.append((last, f"slope_{axis}/{name}", signal_to_noise.rate(counts, curve, least)))
     return Findings(rows, {})
 
 

@@ -57,19 +57,19 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
         draws = max(options["draws"], options["numbers"] // k)
         axes = (spec["paper"], spec["experiment"], seed, k)
         chosen, exact = made(spec, k), made(spec, k, "dreg")
-        own = signal_to_noise.draws_by_datum(chosen, program, copies, draws, axes)
+        own = signal_to_noise.estimates(chosen, program, copies, draws, axes)
         same = chosen == exact
-        reference = own if same else signal_to_noise.draws_by_datum(exact, program, copies, draws, axes)
+        reference = own if same else signal_to_noise.estimates(exact, program, copies, draws, axes)
         for name, key in PARAMETERS.items():
-            found = signal_to_noise.sum_over_data(own[key])
-            truth = signal_to_noise.sum_over_data(reference[key]).mean
+            found = signal_to_noise.sum_over_data(own.gradient[key])
+            truth = signal_to_noise.sum_over_data(reference.gradient[key]).mean
             signal = truth if chosen.card.unbiased else found.mean
             ratios[name].append(signal_to_noise.ratio(signal, found))
             rows.append((step, f"snr/{name}", ratios[name][-1]))
             rows.append((step, f"bias/{name}", ((found.mean - truth).norm() / truth.norm()).item()))
     last = len(options["samples"]) - 1
-    for name, found in ratios.items():
-        slope = signal_to_noise.rate(options["samples"], found, options["fit_from"])
+    for name, curve in ratios.items():
+        slope = signal_to_noise.rate(options["samples"], curve, options["fit_from"])
         rows.append((last, f"slope/{name}", slope))
     return Findings(rows, {})
 
