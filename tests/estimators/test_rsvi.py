@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from scipy.stats import norm
+from closed_forms import SHARES, agree, gamma_gradients, gamma_program
 
 from reparam import (
     Beta,
@@ -26,24 +26,6 @@ from reparam.errors import ReparamError
 from reparam.noise import draw_block
 from reparam.program import describe
 
-BOUND = norm.isf(5e-9)
-"""Each comparison has a false-alarm rate of 1e-8; all of the file's have less than 1e-6."""
-
-
-def agree(moments, exact: dict[str, torch.Tensor]) -> None:
-    for name, truth in exact.items():
-        z = (moments.mean[name] - truth) / moments.standard_error[name]
-        assert (z.abs() < BOUND).all(), (name, z)
-
-
-def gamma_program(offset: float):
-    def program(params, sample):
-        z = sample("z", Gamma(params["shape"], params["rate"]))
-        return (z.log() + 0.2 * z).sum(-1) + offset
-
-    return program
-
-
 SHAPES = {
     "shape": torch.tensor([1e-2, 0.4, 2.0, 30.0], dtype=torch.float64),
     "rate": torch.tensor([0.5, 1.0, 3.0, 2.0], dtype=torch.float64),
@@ -52,47 +34,11 @@ SHAPES = {
 
 @pytest.mark.parametrize("boost", [1, 4])
 def test_gamma_gradients_are_the_closed_form(boost: int) -> None:
-    """E[log z + z/5] = ψ(α) − log β + α/(5 β)."""
-    shape, rate = SHAPES["shape"], SHAPES["rate"]
     found = gradient_moments(gamma_program(0.0), SHAPES, Rsvi(boost=boost), draws=10_000, compiled=False)
-    agree(found, {"shape": torch.polygamma(1, shape) + 0.2 / rate, "rate": -1 / rate - 0.2 * shape / rate**2})
+    agree(found, gamma_gradients(**SHAPES))
 
 
-def beta_program(params, sample):
-    z = sample("z", Beta(params["a"], params["b"]))
-    return (z.log() + z).sum(-1)
-
-
-def dirichlet_program(params, sample):
-    z = sample("z", Dirichlet(params["concentration"]))
-    return (z.log() * WEIGHTS + z * WEIGHTS.flip(-1)).sum(-1)
-
-
-WEIGHTS = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64)
-CONCENTRATION = torch.tensor([[0.4, 2.0, 7.0], [1.0, 1.0, 0.2]], dtype=torch.float64)
-A, B = (torch.tensor(p, dtype=torch.float64) for p in ([0.3, 2.0, 40.0], [1.0, 0.5, 9.0]))
-
-
-def beta_value(params):
-    """E[log z + z]."""
-    a, b = params["a"], params["b"]
-    return (torch.digamma(a) - torch.digamma(a + b) + a / (a + b)).sum()
-
-
-def dirichlet_value(params):
-    """E[Σ w log z + v z]."""
-    alpha = params["concentration"]
-    total = alpha.sum(-1, keepdim=True)
-    return ((torch.digamma(alpha) - torch.digamma(total)) * WEIGHTS + alpha / total * WEIGHTS.flip(-1)).sum()
-
-
-@pytest.mark.parametrize(
-    ("program", "value", "params"),
-    [
-        (beta_program, beta_value, {"a": A, "b": B}),
-        (dirichlet_program, dirichlet_value, {"concentration": CONCENTRATION}),
-    ],
-)
+@pytest.mark.parametrize(("program", "value", "params"), SHARES)
 @pytest.mark.parametrize("boost", [1, 4])
 def test_laws_made_of_gamma_variables_have_closed_form_gradients_too(
     program, value, params, boost: int
