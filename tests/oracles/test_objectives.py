@@ -10,12 +10,15 @@ from scipy import integrate, stats
 
 from reparam.distributions import (
     Bernoulli,
+    Beta,
     Categorical,
+    Dirichlet,
     Gamma,
     LogitRelaxedBernoulli,
     Normal,
     OneHotCategorical,
     VonMises,
+    VonMisesFisher,
 )
 from reparam.errors import ReparamError
 from reparam.measure.problems import PROBLEMS
@@ -224,6 +227,58 @@ def test_moments_of_angles_are_the_closed_form() -> None:
     found = objectives.expectation(program, params)
     torch.testing.assert_close(found, exact)
     torch.testing.assert_close(gradients(found, params), gradients(exact, params))
+
+
+def test_beta_and_dirichlet_moments_are_the_closed_form() -> None:
+    """E[z² + log z] of beta variables and E[z_i z_j + log z_k] of points of the simplex, with their slopes."""
+    params = doubles(a=[[0.5], [1.3], [4.0]], b=[[2.0], [1.0], [3.0]])
+
+    def single(params, sample):
+        z = sample("z", Beta(params["a"], params["b"]))
+        return (z.square() + z.log()).sum(-1)
+
+    a, n = params["a"], params["a"] + params["b"]
+    exact = (a * (a + 1) / (n * (n + 1)) + torch.digamma(a) - torch.digamma(n))[:, 0]
+    found = objectives.expectation(single, params)
+    torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradients(found, params), gradients(exact, params), rtol=1e-8, atol=1e-8)
+    params = doubles(alpha=[[1.0, 2.5, 1.3], [4.0, 1.5, 2.0]])
+
+    def vector(params, sample):
+        z = sample("z", Dirichlet(params["alpha"]))
+        return z[..., 0] * z[..., 2] + z[..., 1].log()
+
+    first, second, third = params["alpha"].unbind(-1)
+    total = params["alpha"].sum(-1)
+    exact = first * third / (total * (total + 1)) + torch.digamma(second) - torch.digamma(total)
+    found = objectives.expectation(vector, params)
+    torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradients(found, params), gradients(exact, params), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_moments_of_directions_are_the_closed_form(m: int) -> None:
+    """E[a·z + log q(z)] = A (a·μ + κ) − log volume, with A = I_{m/2}/I_{m/2−1} by its series, and its slopes."""
+    weights = torch.linspace(-1, 1, m, dtype=torch.float64)
+    params = doubles(direction=[[1.0, -0.3, 0.7, 0.2][:m], [0.2, 2.0, -1.0, 0.5][:m]], kappa=[0.4, 3.0])
+
+    def program(params, sample):
+        return (sample("z", VonMisesFisher(params["direction"], params["kappa"])) * weights).sum(-1)
+
+    def bessel(order, x):
+        return sum(
+            (x / 2) ** (2 * k + order) / (math.factorial(k) * math.gamma(k + order + 1)) for k in range(40)
+        )
+
+    kappa, mu = params["kappa"], torch.nn.functional.normalize(params["direction"], dim=-1)
+    ratio = bessel(m / 2, kappa) / bessel(m / 2 - 1, kappa)
+    exact = ratio * (mu @ weights)
+    found = objectives.expectation(program, params)
+    torch.testing.assert_close(found, exact)
+    torch.testing.assert_close(gradients(found, params), gradients(exact, params))
+    states = table(program, params)
+    log_volume = m / 2 * math.log(2 * math.pi) + bessel(m / 2 - 1, kappa).log() - (m / 2 - 1) * kappa.log()
+    torch.testing.assert_close((states.mass * states.log_q).sum(0), kappa * ratio - log_volume)
 
 
 def test_points_of_gamma_variables_stay_where_they_are() -> None:

@@ -10,12 +10,15 @@ from torch import Tensor
 
 from reparam.distributions import (
     Bernoulli,
+    Beta,
     Categorical,
+    Dirichlet,
     Gamma,
     LogitRelaxedBernoulli,
     Normal,
     OneHotCategorical,
     VonMises,
+    VonMisesFisher,
 )
 from reparam.errors import ReparamError
 from reparam.estimators.card import Objective
@@ -166,6 +169,24 @@ def angles_one_layer(params: Params, sample: Sample) -> Tensor:
     """Three data, one angle each; periodic, and the value depends on the parameters directly, too."""
     z = sample("z", VonMises(params["loc"], params["log_kappa"].exp()))
     return (torch.cos(z) * params["weights"] + 0.7 * torch.sin(2 * z) - 0.5 + 0.1 * params["loc"]).sum(-1)
+
+
+def beta_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Two data, one beta variable each; the value depends on the parameters directly, too."""
+    z = sample("z", Beta(params["log_first"].exp(), params["log_second"].exp()))
+    return (3 * z * params["weights"] - torch.sin(2 * z) - 0.8 + 0.1 * params["log_first"]).sum(-1)
+
+
+def simplex_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Two data, a point of the triangle each."""
+    z = sample("z", Dirichlet(params["log_concentration"].exp()))
+    return (z * params["weights"]).sum(-1) + z.prod(-1).sqrt()
+
+
+def sphere_one_layer(params: Params, sample: Sample) -> Tensor:
+    """Two data, a direction in space each: drawn along a path."""
+    z = sample("z", VonMisesFisher(params["direction"], params["log_kappa"].exp()))
+    return (z * params["weights"]).sum(-1) + 0.4 * z.prod(-1)
 
 
 def logistic_one_layer(params: Params, sample: Sample) -> Tensor:
@@ -329,6 +350,23 @@ PROBLEMS = {
         angles_one_layer,
         _params(loc=[[0.6], [-0.5], [1.8]], log_kappa=[[0.3], [1.2], [-0.4]], weights=[1.3]),
         own=("loc", "log_kappa"),
+    ),
+    "beta_one_layer": Problem(
+        beta_one_layer,
+        _params(log_first=[[0.6], [-0.4]], log_second=[[0.3], [1.1]], weights=[1.2]),
+        own=("log_first", "log_second"),
+    ),
+    "simplex_one_layer": Problem(
+        simplex_one_layer,
+        _params(log_concentration=[[0.3, 1.0, 0.5], [1.2, 0.4, 0.2]], weights=[1.5, -1.2, 0.4]),
+        own=("log_concentration",),
+    ),
+    "sphere_one_layer": Problem(
+        sphere_one_layer,
+        _params(
+            direction=[[0.8, -0.5, 0.3], [0.3, 1.1, -0.6]], log_kappa=[0.2, 0.9], weights=[1.1, -0.8, 0.5]
+        ),
+        own=("direction", "log_kappa"),
     ),
     "logistic_one_layer": Problem(
         logistic_one_layer,

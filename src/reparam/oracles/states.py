@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import roots_gegenbauer
 from torch import Tensor
 
 from reparam.errors import ReparamError
@@ -53,9 +54,10 @@ def table(program: Program, params: Params, nodes: int = NODES, follow: bool = F
     """Run `program` at every joint state of its sites, in the dtype of `params`.
 
     Bits, one-hot vectors and indices take every value, Normal entries the `nodes` points of Gauss–Hermite quadrature
-    around their present mean; logits of relaxed bits, logarithms of gamma variables and angles the points of a
-    trapezoidal rule. Samples are constants: all dependence on how they are drawn is in `mass`. Sites that depend on
-    earlier ones need nothing special.
+    around their present mean; logits of relaxed bits, logits of beta variables, logarithms of gamma variables and of
+    ratios of a Dirichlet vector, and angles the points of a trapezoidal rule; directions those of a product rule over
+    the sphere. Samples are constants: all dependence on how they are drawn is in `mass`. Sites that depend on earlier
+    ones need nothing special.
 
     With `follow` quadrature points move with the parameters instead, and their mass does not.
     """
@@ -164,6 +166,67 @@ def _circle() -> tuple[Tensor, Tensor]:
     return points, torch.full_like(points, 1 / count)
 
 
+def _logits() -> tuple[Tensor, Tensor]:
+    """The trapezoidal rule for a logit, up to where 1 − z is rounded; made for shapes from ½ up, and b from 1 up."""
+    step = 0.4
+    points = torch.arange(-64, 34, step, dtype=torch.float64)
+    return points, torch.full_like(points, step)
+
+
+def _log_ratios(count: int) -> tuple[Tensor, Tensor]:
+    """The trapezoidal rule for `count` logarithms of ratios to a last entry, for concentrations from 1 up."""
+    step = 0.45
+    points = torch.arange(-66, 67, dtype=torch.float64) * step
+    index = torch.cartesian_prod(*(torch.arange(len(points)),) * count).reshape(-1, count)
+    return points[index], torch.full((len(index),), step**count, dtype=torch.float64)
+
+
+def _simplex(ratios: Tensor) -> Tensor:
+    """The point of the simplex with these logarithms of ratios to its last entry; its volume is Π z_k times theirs."""
+    return torch.cat([ratios, torch.zeros_like(ratios[..., :1])], -1).softmax(-1)
+
+
+def _beta_density(law: Any, z: Tensor) -> Tensor:
+    a, b = law.concentration1, law.concentration0
+    log_beta = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
+    return torch.exp((a - 1) * z.log() + (b - 1) * torch.log1p(-z) - log_beta)
+
+
+def _dirichlet_density(law: Any, z: Tensor) -> Tensor:
+    alpha = law.concentration
+    log_beta = torch.lgamma(alpha).sum(-1) - torch.lgamma(alpha.sum(-1))
+    return torch.exp(((alpha - 1) * z.log()).sum(-1) - log_beta)
+
+
+def _cosines(dimension: int) -> tuple[Tensor, Tensor]:
+    """A coordinate of uniform directions, by Gauss–Gegenbauer quadrature."""
+    points, weights = roots_gegenbauer(20, dimension / 2 - 1)
+    return torch.tensor(points), torch.tensor(weights / weights.sum())
+
+
+def _sphere(dimension: int) -> tuple[Tensor, Tensor]:
+    """Uniform directions, by a product rule: exact for polynomials of degree below 40."""
+    if dimension == 2:
+        angles = torch.arange(40, dtype=torch.float64) * (2 * math.pi / 40)
+        return torch.stack([angles.cos(), angles.sin()], -1), torch.full((40,), 1 / 40, dtype=torch.float64)
+    (w, first), (around, rest) = _cosines(dimension), _sphere(dimension - 1)
+    w = w[:, None, None].expand(-1, len(around), 1)
+    points = torch.cat([w, (1 - w.square()).sqrt() * around], -1)
+    return points.flatten(0, 1), torch.outer(first, rest).flatten()
+
+
+def _mises_fisher_density(law: Any, z: Tensor) -> Tensor:
+    kappa, m = law.concentration, z.shape[-1]
+    direction = law.mean_direction / law.mean_direction.norm(dim=-1, keepdim=True)
+    w, weights = (entry.to(kappa) for entry in _cosines(m))
+    volume = _area(m) * (weights * torch.exp(kappa.unsqueeze(-1) * (w - 1))).sum(-1)
+    return torch.exp(kappa * ((direction * z).sum(-1) - 1)) / volume
+
+
+def _area(dimension: int) -> float:
+    return 2 * math.pi ** (dimension / 2) / math.gamma(dimension / 2)
+
+
 def _von_mises_density(law: Any, z: Tensor) -> Tensor:
     kappa = law.concentration
     return torch.exp(kappa * (torch.cos(z - law.loc) - 1)) / (2 * math.pi * torch.special.i0e(kappa))
@@ -226,6 +289,30 @@ KINDS = {
         _von_mises_density,
         density=True,
         spacing=lambda law, z: torch.full_like(z, 1 / (2 * math.pi)),
+    ),
+    "Beta": Kind(
+        _event,
+        lambda law, nodes: _logits(),
+        lambda law, point: torch.sigmoid(point).to(law.concentration1).expand(law.shape),
+        _beta_density,
+        density=True,
+        spacing=lambda law, z: 1 / (z * (1 - z)),
+    ),
+    "Dirichlet": Kind(
+        lambda law: _event(law)[:-1],
+        lambda law, nodes: _log_ratios(law.shape[-1] - 1),
+        lambda law, point: _simplex(point).to(law.concentration).expand(law.shape),
+        _dirichlet_density,
+        density=True,
+        spacing=lambda law, z: 1 / z.prod(-1),
+    ),
+    "VonMisesFisher": Kind(
+        lambda law: _event(law)[:-1],
+        lambda law, nodes: _sphere(law.shape[-1]),
+        lambda law, point: point.to(law.concentration).expand(law.shape),
+        _mises_fisher_density,
+        density=True,
+        spacing=lambda law, z: torch.full_like(z[..., 0], 1 / _area(z.shape[-1])),
     ),
     "LogitRelaxedBernoulli": Kind(
         _event,
