@@ -180,6 +180,13 @@ FAULTS = [
         "return law.path(noise)",
         "return law.path(noise).detach()",
     ),
+    Fault(
+        "sign of the implicit derivative",
+        ("implicit",),
+        "estimators/implicit.py",
+        "return differentiable_root(law.cdf, law.path(noise))",
+        "return 2 * law.path(noise).detach() - differentiable_root(law.cdf, law.path(noise))",
+    ),
 ]
 
 
