@@ -41,7 +41,9 @@ def test_the_target_is_a_fixed_point_of_its_own() -> None:
     params = {"posterior.mean": target.loc, "posterior.log_scale": target.scale.log()}
     assert abs(task.expectation(params).item()) < 1e-12
     again = GaussianFit({"dimension": 4}).target(target.loc)
-    assert torch.equal(again.loc, target.loc) and not torch.equal(again.loc[:2], made(2)[0].target(again.loc[:2]).loc)
+    assert torch.equal(again.loc, target.loc) and not torch.equal(
+        again.loc[:2], made(2)[0].target(again.loc[:2]).loc
+    )
     assert 0.5 < GaussianFit({"dimension": 1000}).target(torch.zeros(1000)).scale.median() < 2
 
 

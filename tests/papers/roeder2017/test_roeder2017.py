@@ -1,0 +1,85 @@
+"""The variance near the posterior against closed forms, and the figures on rows of the procedure."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from reparam.cells import procedures
+from reparam.noise import generator
+from reparam.papers.roeder2017 import procedures as paper_procedures
+from reparam.papers.roeder2017.figures import FIGURES
+from reparam.program import Params
+from reparam.report.figures import PaperData
+from reparam.report.style import theme
+
+
+def found(model: str, name: str, draws: int = 512, distances=(0.1, 0.01, 0), **options) -> dict:
+    spec = {
+        "paper": "roeder2017",
+        "experiment": "test",
+        "evaluation": {"model": model, "distances": distances, "draws": draws},
+        "method": {"name": name, "options": options},
+    }
+    rows = procedures.get("roeder2017", "landing")(spec, 0, torch.device("cpu")).rows
+    return {(step, metric): value for step, metric, value in rows}
+
+
+def score_variance(params: Params) -> float:
+    """Of ∇ log q for a diagonal Gaussian: Σ 1/σ² for the means, 2 for each log scale."""
+    return (-2 * params["q.log_scale"]).exp().sum().item() + 2 * params["q.log_scale"].numel()
+
+
+def test_the_path_derivative_lands() -> None:
+    """z over 20 entries at two distances, of a fixed seed."""
+    rows = found("conjugate", "stl", samples=1)
+    assert rows[2, "variance"] < 1e-20 < 1e-7 < rows[1, "variance"]
+    assert abs(rows[0, "slope"] - 2) < 0.2
+    assert rows[0, "z"] < 5 and rows[1, "z"] < 5 and (2, "z") not in rows
+
+
+def test_the_total_derivative_keeps_the_score() -> None:
+    """512 draws of 20 entries: the trace is within 10 % of the closed form."""
+    rows = found("conjugate", "pathwise")
+    _, _, posterior = paper_procedures._conjugate(generator("roeder2017", "test", 0, "problem"))
+    exact = score_variance(posterior)
+    assert rows[2, "variance"] == pytest.approx(exact, rel=0.1)
+    assert rows[2, "score_variance"] == pytest.approx(exact, rel=0.1)
+
+
+def test_a_wrong_posterior_is_no_landing(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = paper_procedures._conjugate
+
+    def wrong(source: torch.Generator):
+        law, log_joint, posterior = right(source)
+        return law, log_joint, {**posterior, "q.log_scale": posterior["q.log_scale"] + 0.01}
+
+    monkeypatch.setattr(paper_procedures, "_conjugate", wrong)
+    assert found("conjugate", "stl", samples=1)[2, "variance"] > 1e-5
+
+
+def test_the_bound_of_equal_weights() -> None:
+    assert found("conjugate", "stl", samples=3)[2, "variance"] < 1e-20
+    rows = found("conjugate", "iwae", samples=3)
+    assert rows[2, "relative"] == pytest.approx(1 / 3, rel=0.15) and (0, "z") not in rows
+
+
+def test_mixtures_land_as_well() -> None:
+    assert found("mixture", "stl", 256, samples=1)[2, "variance"] < 1e-20
+    assert found("mixture", "pathwise", 256)[2, "relative"] == pytest.approx(1, rel=0.3)
+
+
+def test_figures_draw_what_there_is() -> None:
+    curve = {(step, "expectation"): -np.exp(-step) for step in (1, 2)} | {(2, "variance/posterior"): 0.1}
+    parts = [("fig1", curve), ("landing", found("conjugate", "stl", 16, samples=1))]
+    rows = [
+        (experiment, "stl", "c", seed, step, metric, value)
+        for experiment, entries in parts
+        for seed in (0, 1)
+        for (step, metric), value in entries.items()
+    ]
+    columns = ["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
+    table = pd.DataFrame(rows, columns=columns)
+    with theme():
+        for figure in FIGURES:
+            assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
