@@ -1,0 +1,1 @@
+"""Figurnov, Mohamed & Mnih 2018: Implicit Reparameterization Gradients."""
