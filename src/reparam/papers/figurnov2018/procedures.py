@@ -84,7 +84,8 @@ def variance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findin
 
     One row set per φ of `first`, or per constant of `constants` (nats, added to the f without any; `normalised` alone is
     the paper's) at the only φ. Rows at step = index: phi, constant; mean and variance over `draws` draws; mean_true; and
-    where the noise of an entry is one number variance_exact, by quadrature. At step 0: constant_normalised.
+    where the noise of an entry is one number variance_exact, by quadrature. At step 0: constant_normalised, and
+    variance_range, the largest exact variance less the smallest.
     """
     options = spec["evaluation"]
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
@@ -115,6 +116,8 @@ def variance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findin
     if exact is not None:
         columns["variance_exact"] = exact
     rows: list[Row] = [(0, "constant_normalised", normalised)]
+    if exact is not None:
+        rows.append((0, "variance_range", (exact.max() - exact.min()).item()))
     rows += [(i, name, column[i].item()) for i in range(count) for name, column in columns.items()]
     return Findings(rows, {})
 
