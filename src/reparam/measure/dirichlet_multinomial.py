@@ -78,7 +78,9 @@ def exact(estimator: Estimator, first: Tensor, constant: Tensor) -> tuple[Tensor
     rest, shapes = x[1:], 1 + x[1:]
     total = shapes.sum()
     mean = (rest * (torch.digamma(shapes) - torch.digamma(total))).sum()
-    variance = (rest.square() * torch.polygamma(1, shapes)).sum() - rest.sum().square() * torch.polygamma(1, total)
+    variance = (rest.square() * torch.polygamma(1, shapes)).sum() - rest.sum().square() * torch.polygamma(
+        1, total
+    )
     sums, mass = _sums(total.item())
     plate = first.unsqueeze(-1).expand(-1, len(sums)).contiguous()
     constant = torch.as_tensor(constant, dtype=plate.dtype).expand(first.shape).unsqueeze(-1)

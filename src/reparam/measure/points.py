@@ -28,7 +28,9 @@ def of_site(estimator: Estimator, law: Gamma | VonMises) -> tuple[dict[str, Tens
     roles = estimator.noise({"site": site})["site"]  # type: ignore[dict-item]
     if set(roles) == {"uniform"}:
         point, weight = uniform()
-        point, weight = (p.reshape(-1, *(1,) * len(law.shape)).expand(-1, *law.shape) for p in (point, weight))
+        point, weight = (
+            p.reshape(-1, *(1,) * len(law.shape)).expand(-1, *law.shape) for p in (point, weight)
+        )
         return {"uniform": point.unsqueeze(1)}, weight
     if "accept" not in roles or "boost" in roles:
         raise ReparamError(f"{type(estimator).__name__} has more than one number of noise for an entry")
@@ -72,7 +74,7 @@ def uniform(step: float = 0.5) -> tuple[Tensor, Tensor]:
 
     It converges exponentially, also where a function has a logarithm or a power at the ends.
     """
-    logit = torch.arange(-60, 36 + step / 2, step, dtype=torch.float64)
+    logit = torch.arange(-34, 34 + step / 2, step, dtype=torch.float64)
     weight = torch.sigmoid(logit) * torch.sigmoid(-logit)
     return torch.sigmoid(logit), weight / weight.sum()
 

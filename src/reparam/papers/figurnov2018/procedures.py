@@ -41,11 +41,16 @@ def von_mises(constant: Tensor | float, factors: int) -> Program:
 
     def cross_entropy(params: Params, sample: Sample) -> Tensor:
         first = params["q.first"]
-        value = constant - TARGET * sample("first", VonMises(torch.zeros_like(first), first, event_dims=0)).cos()
+        value = (
+            constant - TARGET * sample("first", VonMises(torch.zeros_like(first), first, event_dims=0)).cos()
+        )
         if factors == 1:
             return value
         kappa = torch.full((factors - 1,), TARGET).to(first)
-        return value - TARGET * sample("rest", VonMises(torch.zeros_like(kappa), kappa, event_dims=1)).cos().sum()
+        return (
+            value
+            - TARGET * sample("rest", VonMises(torch.zeros_like(kappa), kappa, event_dims=1)).cos().sum()
+        )
 
     return cross_entropy
 
@@ -82,24 +87,21 @@ def _cosine() -> tuple[float, float]:
 def variance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """Fig 1: the variance of one estimate of the first component of the gradient.
 
-    One row set per φ of `first`, or per constant of `constants` (nats, added to the f without any; `normalised` alone is
-    the paper's) at the only φ. Rows at step = index: phi, constant; mean and variance over `draws` draws; mean_true; and
+    At every φ of `first`, or with every constant of `constants` (nats, added to the f without any; `normalised` is the
+    paper's) at the only φ. Rows at step = index: phi, constant; mean and variance over `draws` draws; mean_true; and
     where the noise of an entry is one number variance_exact, by quadrature. At step 0: constant_normalised, and
     variance_range, the largest exact variance less the smallest.
     """
     options = spec["evaluation"]
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
     factors = options.get("factors", 0)
-    if options["toy"] == "dirichlet":
-        normalised = dirichlet_multinomial.normalised()
-    else:
-        normalised = von_mises_constant(factors)
-    given = options["constants"]
+    dirichlet, given = options["toy"] == "dirichlet", options["constants"]
+    normalised = dirichlet_multinomial.normalised() if dirichlet else von_mises_constant(factors)
     constants = [normalised] if given == "normalised" else given
     count = max(len(options["first"]), len(constants))
     first = torch.tensor(options["first"], dtype=torch.float64).expand(count).contiguous()
     constant = torch.tensor(constants, dtype=torch.float64).expand(count)
-    if options["toy"] == "dirichlet":
+    if dirichlet:
         program, truth = dirichlet_multinomial.program(constant), dirichlet_multinomial.gradient(first)
     else:
         program, truth = von_mises(constant, factors), -TARGET * _slope_of_mean_cosine(first)
@@ -122,9 +124,7 @@ def variance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findin
     return Findings(rows, {})
 
 
-def _exact(
-    estimator: Estimator, toy: str, first: Tensor, constant: Tensor, factors: int
-) -> Tensor | None:
+def _exact(estimator: Estimator, toy: str, first: Tensor, constant: Tensor, factors: int) -> Tensor | None:
     """The exact variances; None for an estimator with more than one number of noise for an entry."""
     try:
         if toy == "dirichlet":
