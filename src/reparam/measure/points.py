@@ -72,9 +72,9 @@ def moments(entries: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def uniform(step: float = 0.5) -> tuple[Tensor, Tensor]:
     """Points and weights [C] for a uniform number: the trapezoidal rule for its logit.
 
-    It converges exponentially, also where a function has a logarithm or a power at the ends.
+    It converges exponentially, also where a function has a logarithm or a power at the ends. ½ is no point.
     """
-    logit = torch.arange(-34, 34 + step / 2, step, dtype=torch.float64)
+    logit = torch.arange(-34 + step / 2, 34, step, dtype=torch.float64)
     weight = torch.sigmoid(logit) * torch.sigmoid(-logit)
     return torch.sigmoid(logit), weight / weight.sum()
 

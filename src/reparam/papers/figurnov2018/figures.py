@@ -47,8 +47,8 @@ def exact(ax: Axes, data: PaperData, experiment: str, x: str) -> None:
     frame = data.series("variance_exact", experiment=experiment, x=x)
     for estimator, rows in frame.groupby("estimator"):
         one = rows[rows["seed"] == rows["seed"].min()].sort_values(x)
-        style = {"color": colour(str(estimator)), "linestyle": ":", "linewidth": 1.2}
-        ax.plot(one[x], one["value"], label=f"{NAMES.get(str(estimator), estimator)}, exact", **style)
+        name = f"{NAMES.get(str(estimator), estimator)}, exact"
+        ax.plot(one[x], one["value"], ":", color=colour(str(estimator)), linewidth=1.2, label=name)
 
 
 def sampled(ax: Axes, data: PaperData, experiment: str, x: str) -> None:
@@ -158,8 +158,8 @@ FIGURES = [
         "toys",
         "Variance of one gradient component (Fig 1)",
         "Implicit gradients against RSVI with B boosts of the shape. Geometric mean over seeds with a 95 % band; "
-        "dotted: exact, by quadrature over the noise; circles: read from the paper, ± 10 %. In the last panel, ours, f has one "
-        "von Mises factor and no constant: the order is reversed.",
+        "dotted: exact, by quadrature over the noise; circles: read from the paper, ± 10 %. In the last panel, ours, "
+        "f has one von Mises factor and no constant: the order is reversed.",
         toys,
         ("dirichlet", "von-mises", "von-mises-bare"),
     ),

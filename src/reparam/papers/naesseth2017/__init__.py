@@ -1,0 +1,1 @@
+"""Naesseth, Ruiz, Linderman & Blei 2017: Reparameterization Gradients through Acceptance-Rejection Sampling."""
