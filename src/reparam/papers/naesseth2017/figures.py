@@ -103,14 +103,14 @@ FIGURES = [
     Figure(
         "bias",
         "What dropping the correction costs",
-        "Relative error of the gradient through accepted noise alone, exact by quadrature. With the correction it is 0.",
+        "Relative error of the gradient through accepted noise alone, exact by quadrature. With it, 0.",
         bias,
         ("correction",),
     ),
     Figure(
         "shapes",
         "The correction, and the noise that it corrects for (Figs 2, 3)",
-        "Size of the correction by accepted ε, and the density of the noise of RSVI and of G-REP beside the standard normal.",
+        "Size of the correction by accepted ε; density of the noise of RSVI and of G-REP beside the standard normal.",
         shapes,
         ("correction",),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -141,10 +142,8 @@ def variance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findin
         "mean_true": dirichlet_multinomial.gradient(alpha),
         "variance": found.variance["q.first"],
     }
-    try:
+    with contextlib.suppress(ReparamError):  # for an estimator with more than one number of noise for an entry
         columns["variance_exact"] = dirichlet_multinomial.exact(estimator, alpha, constant)[1]
-    except ReparamError:
-        pass
     rows: list[Row] = [
         (i, name, column[i].item()) for i in range(len(alpha)) for name, column in columns.items()
     ]

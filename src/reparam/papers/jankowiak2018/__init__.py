@@ -1,0 +1,1 @@
+"""Jankowiak & Obermeyer 2018: Pathwise Derivatives Beyond the Reparameterization Trick."""
