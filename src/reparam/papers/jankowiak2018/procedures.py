@@ -184,7 +184,9 @@ def beta(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
 
     axes = (spec["paper"], spec["experiment"], seed)
     pathwise, own = (
-        begin(estimators.make(name, given), mean, {"q.alpha": alpha}, axes).take(options["draws"]).variance["q.alpha"]
+        begin(estimators.make(name, given), mean, {"q.alpha": alpha}, axes)
+        .take(options["draws"])
+        .variance["q.alpha"]
         for name, given in (("pathwise", {}), (spec["method"]["name"], spec["method"]["options"]))
     )
     ratio = (pathwise / own).numpy()

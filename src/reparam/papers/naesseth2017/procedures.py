@@ -39,7 +39,8 @@ def acceptance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
     law = Gamma(alpha, torch.ones_like(alpha), event_dims=0)
     axes = (spec["paper"], spec["experiment"], seed)
     noise = draw_block({"z": law.rejection_noise()}, axes, options["draws"], dtype=torch.float64)["z"]
-    willing = {**noise, "accept": torch.zeros_like(noise["accept"])}
+    first = noise["proposal"][..., :1].expand_as(noise["proposal"])
+    willing = {"proposal": first, "accept": torch.zeros_like(noise["accept"])}
     taken = [torch.vmap(lambda one: law.accept(one).z)(n) for n in (noise, willing)]
     share = (taken[0] == taken[1]).double().mean(0)
     d = alpha - 1 / 3
@@ -142,7 +143,9 @@ def variance(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findin
         "mean_true": dirichlet_multinomial.gradient(alpha),
         "variance": found.variance["q.first"],
     }
-    with contextlib.suppress(ReparamError):  # for an estimator with more than one number of noise for an entry
+    with contextlib.suppress(
+        ReparamError
+    ):  # for an estimator with more than one number of noise for an entry
         columns["variance_exact"] = dirichlet_multinomial.exact(estimator, alpha, constant)[1]
     rows: list[Row] = [
         (i, name, column[i].item()) for i in range(len(alpha)) for name, column in columns.items()
