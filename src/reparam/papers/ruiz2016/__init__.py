@@ -1,0 +1,1 @@
+"""Ruiz, Titsias & Blei 2016: The Generalized Reparameterization Gradient."""
