@@ -1,0 +1,1 @@
+"""Davidson, Falorsi, De Cao, Kipf & Tomczak 2018: Hyperspherical Variational Auto-Encoders."""

@@ -1,0 +1,146 @@
+"""The von Mises–Fisher sampler: its mean, its gradient with and without the correction, and the official code's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reparam import estimators
+from reparam.cells.procedures import Findings, Row, procedure
+from reparam.distributions import HypersphericalUniform, VonMisesFisher
+from reparam.measure import points
+from reparam.program import Params, Program, Sample
+
+ANGLES, RADII = 64, 61
+
+
+class Truth(NamedTuple):
+    """Of the cosine w to the mean direction, [K]."""
+
+    mean: Tensor
+    """A_m(κ) = E[w]."""
+    slope: Tensor
+    """A_m'(κ) = Var w."""
+    kl: Tensor
+    """κ A_m(κ) − log E[e^{κ t}] in nats, t a coordinate of a uniform point: KL from the uniform law."""
+
+
+def truth(kappa: Tensor, dimension: int) -> Truth:
+    """By Gauss–Legendre quadrature over the angle to the mean direction, with density ∝ e^{κ cos φ} sin^{m−2} φ."""
+    angle, weight = (torch.tensor(x) for x in np.polynomial.legendre.leggauss(400))
+    angle, weight = math.pi / 2 * (angle + 1), math.pi / 2 * weight
+    base = weight * angle.sin() ** (dimension - 2)
+    base = (base / base.sum()).unsqueeze(-1)
+    gap = 2 * (angle / 2).sin().square().unsqueeze(-1)
+    mass = base * torch.exp(-kappa * gap)
+    total = mass.sum(0)
+    gap_mean = (mass * gap).sum(0) / total
+    slope = (mass * (gap - gap_mean).square()).sum(0) / total
+    return Truth(1 - gap_mean, slope, -total.log() - kappa * gap_mean)
+
+
+def cosine(dimension: int) -> Program:
+    """E[w], w = μ·z for z ~ vMF(μ, κ), params["q.concentration"] κ [K]."""
+
+    def value(params: Params, sample: Sample) -> Tensor:
+        return sample("z", law(params["q.concentration"], dimension))[..., 0]
+
+    return value
+
+
+def law(kappa: Tensor, dimension: int) -> VonMisesFisher:
+    direction = torch.zeros(dimension, dtype=kappa.dtype)
+    direction[0] = 1
+    return VonMisesFisher(direction.expand(len(kappa), dimension), kappa)
+
+
+def accepted(kappa: Tensor, dimension: int) -> tuple[dict[str, Tensor], Tensor]:
+    """(noise by role [C, K, …] of proposals that are accepted, its weights [C, K] by the density of accepted noise).
+
+    Midpoints of the proposal's angle, in which it is periodic, and tanh–sinh points of its radius; the direction across
+    the mean is held. The density of accepted noise is the law's own.
+    """
+    own = law(kappa, dimension)
+    angle = (torch.arange(ANGLES, dtype=torch.float64) + 0.5) / ANGLES
+    radius, mass = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    if dimension > 2:
+        radius, mass = points.interval(*torch.eye(2, dtype=torch.float64)[1], RADII)
+    pairs = torch.cartesian_prod(radius, angle)
+    roles = {role: torch.ones(len(pairs), *spec.shape).double() for role, spec in own.rejection_noise().items()}
+    for name, column in (("radius", pairs[:, 0]), ("angle", pairs[:, 1])):
+        if name in roles:
+            roles[name] = column.reshape(-1, 1, 1).expand(roles[name].shape)
+    roles["accept"] = torch.zeros_like(roles["accept"])
+    weight = torch.vmap(lambda one: own.accept(one).log_density)(roles).exp()
+    weight = weight * mass.repeat_interleave(ANGLES).unsqueeze(-1)
+    return roles, weight / weight.sum(0)
+
+
+@procedure("cosine")
+def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """E[w] of the library's sampler and ∂E[w]/∂κ of its estimates, exactly, in `dimension` dimensions m.
+
+    The cell's estimator sees accepted proposals at the points of a quadrature. Rows at step = index of `kappa`: kappa;
+    mean_error = E[w] − A_m(κ); gradient_error, relative to A_m'(κ); bias, the same (%) without the correction; kl_error
+    (nats); shortcut_error, E[w] − A_m(κ) of the official code's sampler, and its size shortcut_error_size. At step 0: of
+    the other four the largest size over κ, <name>_most.
+    """
+    options = spec["evaluation"]
+    dimension, kappa = options["dimension"], torch.tensor(options["kappa"], dtype=torch.float64)
+    exact = truth(kappa, dimension)
+    estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
+    noise, weight = accepted(kappa, dimension)
+    w = torch.vmap(lambda one: law(kappa, dimension).accept(one).z[..., 0])(noise)
+    wanted = estimator.noise({"z": type("Site", (), {"law": law(kappa, dimension), "observed": False})})  # type: ignore[dict-item]
+    copied = {role: noise[role].unsqueeze(1) for role in wanted["z"]}
+    found, moved = (
+        points.estimates(
+            estimator,
+            lambda params, sample, c=c: cosine(dimension)(params, sample) + c,
+            {"q.concentration": kappa},
+            {"z": copied},
+        )["q.concentration"]
+        for c in (0.0, 1.0)
+    )
+    path = found - w * (moved - found)
+    uniform = HypersphericalUniform(dimension, (len(kappa),), dtype=torch.float64)
+    columns = {
+        "kappa": kappa,
+        "mean_error": (weight * w).sum(0) - exact.mean,
+        "gradient_error": (weight * found).sum(0) / exact.slope - 1,
+        "bias": 100 * ((weight * path).sum(0) / exact.slope - 1),
+        "kl_error": law(kappa, dimension).kl(uniform) - exact.kl,
+        "shortcut_error": shortcut_mean(kappa, dimension) - exact.mean,
+    }
+    columns["shortcut_error_size"] = columns["shortcut_error"].abs()
+    rows: list[Row] = [(i, name, c[i].item()) for i in range(len(kappa)) for name, c in columns.items()]
+    for name in ("mean_error", "gradient_error", "kl_error", "bias"):
+        rows.append((0, f"{name}_most", columns[name].abs().max().item()))
+    return Findings(rows, {})
+
+
+def shortcut_mean(kappa: Tensor, dimension: int) -> Tensor:
+    """E[w] of the authors' released sampler, which replaces b by (m − 1)/4κ for κ > 11, blended from 10 on.
+
+    Proposals e ~ Beta((m−1)/2, (m−1)/2), w = (1 − (1 + b) e) / (1 − (1 − b) e), accepted with probability
+    min(1, exp((m − 1) log t − t + d)), t = 2ab / (1 − (1 − b) e); a, and d as a function of a and b, as ever.
+    """
+    n = dimension - 1
+    c = (4 * kappa.square() + n**2).sqrt()
+    blend = (kappa - 10).clamp(0, 1)
+    b = n / (4 * kappa) * blend + n / (2 * kappa + c) * (1 - blend)
+    a = (n + 2 * kappa + c) / 4
+    d = 4 * a * b / (1 + b) - n * math.log(n)
+    angle, weight = (torch.tensor(x).unsqueeze(-1) for x in np.polynomial.legendre.leggauss(400))
+    half = math.pi / 4 * (angle + 1)
+    e = half.sin().square()
+    scale = half.cos().square() + b * e
+    t = 2 * a * b / scale
+    accept = torch.exp((n * t.log() - t + d).clamp(max=0))
+    mass = weight * (2 * half).sin() ** (dimension - 2) * accept
+    return (mass * (1 - 2 * b * e / scale)).sum(0) / mass.sum(0)
