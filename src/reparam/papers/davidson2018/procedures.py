@@ -16,7 +16,9 @@ from reparam.distributions import HypersphericalUniform, VonMisesFisher
 from reparam.measure import points
 from reparam.program import Params, Program, Sample
 
-ANGLES, RADII = 64, 61
+ANGLES = {True: 512, False: 64}
+"""Whether the proposal is its angle alone, in two dimensions."""
+RADII = 61
 
 
 class Truth(NamedTuple):
@@ -66,18 +68,21 @@ def accepted(kappa: Tensor, dimension: int) -> tuple[dict[str, Tensor], Tensor]:
     the mean is held. The density of accepted noise is the law's own.
     """
     own = law(kappa, dimension)
-    angle = (torch.arange(ANGLES, dtype=torch.float64) + 0.5) / ANGLES
+    angles = ANGLES[dimension == 2]
+    angle = (torch.arange(angles, dtype=torch.float64) + 0.5) / angles
     radius, mass = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     if dimension > 2:
         radius, mass = points.interval(*torch.eye(2, dtype=torch.float64)[1], RADII)
     pairs = torch.cartesian_prod(radius, angle)
-    roles = {role: torch.ones(len(pairs), *spec.shape).double() for role, spec in own.rejection_noise().items()}
+    roles = {
+        role: torch.ones(len(pairs), *spec.shape).double() for role, spec in own.rejection_noise().items()
+    }
     for name, column in (("radius", pairs[:, 0]), ("angle", pairs[:, 1])):
         if name in roles:
             roles[name] = column.reshape(-1, 1, 1).expand(roles[name].shape)
     roles["accept"] = torch.zeros_like(roles["accept"])
     weight = torch.vmap(lambda one: own.accept(one).log_density)(roles).exp()
-    weight = weight * mass.repeat_interleave(ANGLES).unsqueeze(-1)
+    weight = weight * mass.repeat_interleave(angles).unsqueeze(-1)
     return roles, weight / weight.sum(0)
 
 
@@ -97,7 +102,10 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     noise, weight = accepted(kappa, dimension)
     w = torch.vmap(lambda one: law(kappa, dimension).accept(one).z[..., 0])(noise)
     wanted = estimator.noise({"z": type("Site", (), {"law": law(kappa, dimension), "observed": False})})  # type: ignore[dict-item]
-    copied = {role: noise[role].unsqueeze(1) for role in wanted["z"]}
+    held = torch.full(
+        (len(w), len(kappa)), 0.5, dtype=w.dtype
+    )  # the law's own path, where that is another one
+    copied = {role: noise.get(role, held).unsqueeze(1) for role in wanted["z"]}
     found, moved = (
         points.estimates(
             estimator,

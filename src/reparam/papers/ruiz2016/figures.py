@@ -7,7 +7,11 @@ from matplotlib.figure import Figure as Canvas
 from reparam.report.figures import PALETTE, Figure, PaperData, canvas, label, legend, line_style
 
 OBJECTIVES = {"z": "f = z", "z_squared": "f = z²", "log_z": "f = log z"}
-CURVES = {"grep": ("G-REP", PALETTE[1]), "rsvi_b0": ("RSVI, B = 0", PALETTE[2]), "pathwise": ("implicit", PALETTE[0])}
+CURVES = {
+    "grep": ("G-REP", PALETTE[1]),
+    "rsvi_b0": ("RSVI, B = 0", PALETTE[2]),
+    "pathwise": ("implicit", PALETTE[0]),
+}
 
 
 def variances(data: PaperData) -> Canvas | None:

@@ -1,0 +1,64 @@
+"""The truth against mpmath's Bessel functions, the sampler against the truth, and the official sampler by simulation."""
+
+import math
+
+import mpmath as mp
+import pytest
+import torch
+
+from reparam.cells import procedures
+from reparam.noise import generator
+from reparam.papers.davidson2018 import procedures as paper
+
+
+@pytest.mark.parametrize("dimension", [2, 3, 10, 64])
+def test_the_truth_is_that_of_bessel_functions(dimension: int) -> None:
+    kappa = torch.tensor([0.1, 9.9, 500.0], dtype=torch.float64)
+    found = paper.truth(kappa, dimension)
+    order = mp.mpf(dimension) / 2 - 1
+    for i, k in enumerate(map(mp.mpf, kappa.tolist())):
+        mean = mp.besseli(order + 1, k) / mp.besseli(order, k)
+        slope = 1 - mean**2 - (dimension - 1) / k * mean
+        kl = k * mean - mp.log(mp.gamma(order + 1) * (2 / k) ** order * mp.besseli(order, k))
+        assert found.mean[i].item() == pytest.approx(float(mean), rel=1e-11)
+        assert found.slope[i].item() == pytest.approx(float(slope), rel=1e-9)
+        assert found.kl[i].item() == pytest.approx(float(kl), rel=1e-9)
+
+
+def found(dimension: int, kappa: list[float]) -> dict:
+    evaluation = {"dimension": dimension, "kappa": kappa}
+    method = {"name": "rsvi", "options": {}}
+    spec = {"paper": "davidson2018", "experiment": "test", "method": method, "evaluation": evaluation}
+    rows = procedures.get("davidson2018", "cosine")(spec, 0, torch.device("cpu")).rows
+    return {(step, metric): value for step, metric, value in rows}
+
+
+@pytest.mark.parametrize("dimension", [2, 3, 10])
+def test_the_sampler_is_right_and_without_its_correction_is_not(dimension: int) -> None:
+    rows = found(dimension, [1.0, 20.0])
+    assert rows[0, "mean_error_most"] < 1e-9 and rows[0, "gradient_error_most"] < 1e-7
+    assert rows[0, "kl_error_most"] < 1e-11
+    assert abs(rows[0, "bias"]) > 5 and abs(rows[1, "bias"]) > 1
+
+
+@pytest.mark.parametrize("kappa", [5.0, 12.0])
+def test_the_official_sampler_by_simulation(kappa: float) -> None:
+    """200,000 proposals at m = 20: the mean of those accepted within 5 standard errors (false alarms: 6e-7)."""
+    n, source = 19, generator("test", "shortcut", str(kappa))
+    x = torch.randn(200_000, n + 1, generator=source, dtype=torch.float64)
+    e = (1 + x[:, 0] / x.norm(dim=1)) / 2
+    c = math.sqrt(4 * kappa**2 + n**2)
+    b = n / (4 * kappa) if kappa > 11 else (c - 2 * kappa) / n
+    a = (n + 2 * kappa + c) / 4
+    d = 4 * a * b / (1 + b) - n * math.log(n)
+    t = 2 * a * b / (1 - (1 - b) * e)
+    accept = n * t.log() - t + d > torch.rand(len(e), generator=source, dtype=torch.float64).log()
+    w = ((1 - (1 + b) * e) / (1 - (1 - b) * e))[accept]
+    exact = paper.shortcut_mean(torch.tensor([kappa], dtype=torch.float64), 20).item()
+    assert abs(w.mean().item() - exact) < 5 * w.std().item() / len(w) ** 0.5
+
+
+def test_the_shortcut_begins_at_ten() -> None:
+    kappa = torch.tensor([9.9, 11.0], dtype=torch.float64)
+    error = paper.shortcut_mean(kappa, 20) - paper.truth(kappa, 20).mean
+    assert abs(error[0]) < 1e-11 < 1e-6 < abs(error[1])
