@@ -1,4 +1,4 @@
-"""The truth against mpmath's Bessel functions, the sampler against the truth, and the official sampler by simulation."""
+"""The truth against mpmath's Bessel functions, the sampler against the truth, and the official one by simulation."""
 
 import math
 

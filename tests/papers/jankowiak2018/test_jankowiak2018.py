@@ -12,7 +12,7 @@ THETA = torch.tensor([-2.0, -0.25, 0.0, 3.0], dtype=torch.float64)
 
 
 def by_hand(theta: float, transport: bool) -> tuple[float, float]:
-    """Mean and variance of −sin(z₁ + z₂) (1, 1)·A z, with the A of either path, by a trapezoidal rule in two dimensions.
+    """Mean and variance of −sin(z₁ + z₂) (1, 1)·A z, with the A of either path, by a trapezoidal rule.
 
     Cholesky: A = dL L⁻¹. Transport: the symmetric A with A Σ + Σ A = dΣ, by the linear system of its three entries.
     """

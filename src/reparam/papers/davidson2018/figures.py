@@ -38,8 +38,8 @@ FIGURES = [
         "faults",
         "Two faults of the official sampler",
         "Exact, by quadrature over accepted proposals of Ulrich's sampler in m dimensions. Left: relative error of "
-        "∂E[w]/∂κ, w the cosine to the mean direction, when only the path is differentiated. Right: E[w] − A_m(κ) where "
-        "the envelope is replaced by its limit for large κ. The dashed line is the library's: no error.",
+        "∂E[w]/∂κ, w the cosine to the mean direction, when only the path is differentiated. Right: E[w] − A_m(κ) "
+        "where the envelope is replaced by its limit for large κ. The dashed line is the library's: no error.",
         faults,
         ("cosine-*",),
     ),

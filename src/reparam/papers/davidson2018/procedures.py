@@ -92,8 +92,8 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
 
     The cell's estimator sees accepted proposals at the points of a quadrature. Rows at step = index of `kappa`: kappa;
     mean_error = E[w] − A_m(κ); gradient_error, relative to A_m'(κ); bias, the same (%) without the correction; kl_error
-    (nats); shortcut_error, E[w] − A_m(κ) of the official code's sampler, and its size shortcut_error_size. At step 0: of
-    the other four the largest size over κ, <name>_most.
+    (nats); shortcut_error, E[w] − A_m(κ) of the official code's sampler, and its size shortcut_error_size. At step 0:
+    of the other four the largest size over κ, <name>_most.
     """
     options = spec["evaluation"]
     dimension, kappa = options["dimension"], torch.tensor(options["kappa"], dtype=torch.float64)

@@ -61,16 +61,16 @@ FIGURES = [
     Figure(
         "bivariate",
         "Two paths of one normal law",
-        "∂/∂L₂₁ E[cos(z₁ + z₂)] at L = [[1, 0], [θ, 1]]: exact, by quadrature through the estimators' own paths. The paths "
-        "have the same mean; circles: read from the notebook, ± 10 %.",
+        "∂/∂L₂₁ E[cos(z₁ + z₂)] at L = [[1, 0], [θ, 1]]: exact, by quadrature through the estimators' own paths. The "
+        "paths have the same mean; circles: read from the notebook, ± 10 %.",
         bivariate,
         ("bivariate-*",),
     ),
     Figure(
         "beta",
         "Pathwise against RSVI for Beta variables",
-        "Mean over seeds with a 95 % band. The notebook states neither f nor the second parameter: only the shape of the "
-        "curve is comparable.",
+        "Mean over seeds with a 95 % band. The notebook states neither f nor the second parameter: only the shape of "
+        "the curve is comparable.",
         beta,
         ("beta",),
     ),
