@@ -1,0 +1,1 @@
+"""Rezende & Mohamed 2015: Variational Inference with Normalizing Flows."""
