@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from reparam import estimators
-from reparam.cells.procedures import Findings, Row, procedure
+from reparam.cells.procedures import Findings, procedure
 from reparam.distributions import Normal, NormalizingFlow, PlanarFlow, RadialFlow
 from reparam.engine import optimisers, paths
 from reparam.engine.gradient import estimate_gradient, prepare
@@ -54,7 +54,7 @@ def wall(z: Tensor) -> Tensor:
     return ((z[..., 0].abs() - WINDOW).clamp_min(0) / EDGE).square() / 2
 
 
-def log_normalisers(points: int = 1001, reach: float = 8.0) -> Tensor:
+def log_normalisers(points: int = 401, reach: float = 8.0) -> Tensor:
     """log ∫ e^−U of the four with their wall, [4] in nats, by a trapezoidal rule over (−reach, reach)²."""
     line = torch.linspace(-reach, reach, points, dtype=torch.float64)
     z = torch.cartesian_prod(line, line).unsqueeze(1).expand(-1, POTENTIALS, 2)
@@ -100,7 +100,8 @@ def fit(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """Fig 3: planar flows of one length fitted to all four potentials at once.
 
     Rows at some steps of training and its end, from `evaluation.samples` fresh samples: kl/U<i>, KL(q ‖ e^−U / Z) in
-    nats; bound/U<i>, E_q[log q + U]. At the end log_normaliser/U<i>. Arrays: samples [4, N, 2].
+    nats; bound/U<i>, E_q[log q + U]. At the end log_normaliser/U<i>. Arrays: samples [4, N, 2]; target, see
+    `density`.
     """
     training, options = spec["training"], spec["evaluation"]
     axes = (spec["paper"], spec["experiment"], seed)
@@ -133,9 +134,10 @@ def fit(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
                     (t + 1, f"bound/U{i + 1}", values[i].item()),
                     (t + 1, f"log_normaliser/U{i + 1}", truth[i].item()),
                 ]
-    return Findings(rows, {"samples": z.transpose(0, 1)[:, :2000].numpy()})
+    return Findings(rows, {"samples": z.transpose(0, 1)[:, :2000].numpy(), "target": density()})
 
 
+@torch.no_grad()
 def evaluate(params: Params, samples: int, axes: tuple[str | int, ...]) -> tuple[Tensor, Tensor]:
     """(E_q[log q + U + wall] [4] in double precision, the samples [N, 4, 2]) by fresh samples of named noise."""
     law = posterior({name: p.double() for name, p in params.items()}, samples)
@@ -154,7 +156,10 @@ def invertibility(spec: Mapping[str, Any], seed: int, device: torch.device) -> F
     """
     source = generator(spec["paper"], spec["experiment"], seed)
     draws = spec["evaluation"]["draws"]
-    w, u, x, c = draw("normal", (4, draws, 2), source, torch.float64) * torch.tensor([1.0, 3.0, 2.0, 1.0])[:, None, None]
+    w, u, x, c = (
+        draw("normal", (4, draws, 2), source, torch.float64)
+        * torch.tensor([1.0, 3.0, 2.0, 1.0])[:, None, None]
+    )
     b, beta, a = draw("normal", (3, draws), source, torch.float64) * 3
     planar, radial = PlanarFlow(w, u, b), RadialFlow(c, softplus(a), beta)
     far = 1e3 * w / w.square().sum(-1, keepdim=True)
