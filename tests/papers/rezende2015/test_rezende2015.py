@@ -71,7 +71,7 @@ def test_training_lowers_the_kl_and_its_readings_fit() -> None:
         assert rows[60, f"kl/U{i}"] > 0
     assert sum(rows[60, f"kl/U{i}"] for i in range(1, 5)) < sum(rows[20, f"kl/U{i}"] for i in range(1, 5))
     assert found.arrays["samples"].shape == (4, 1000, 2)
-    assert np.allclose(found.arrays["target"].sum((1, 2)) * (8 / 120) ** 2, 1, atol=0.1)
+    assert np.allclose(found.arrays["target"].sum((1, 2)) * (8 / 120) ** 2, 1, atol=0.15)
 
 
 def test_invertibility() -> None:
