@@ -12,7 +12,7 @@ from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.errors import ReparamError
 from reparam.estimators import Estimator
 from reparam.noise import Noise
-from reparam.program import Params, Program
+from reparam.program import Params, Program, Site
 
 REACH = 10.0
 """Where a standard normal proposal is cut off: beyond it lies a mass of 1e-23."""
@@ -24,8 +24,7 @@ def of_site(estimator: Estimator, law: Gamma | VonMises) -> tuple[dict[str, Tens
     For estimators of one sample whose noise for an entry is one number: a uniform, or RSVI's proposal (accepted at once
     and weighted by the density of accepted noise, which the law itself gives). Raises ReparamError for others.
     """
-    site = type("Site", (), {"law": law, "observed": False})
-    roles = estimator.noise({"site": site})["site"]  # type: ignore[dict-item]
+    roles = estimator.noise({"site": Site(law, law.mean)})["site"]
     if set(roles) == {"uniform"}:
         point, weight = uniform()
         point, weight = (

@@ -14,7 +14,7 @@ from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import HypersphericalUniform, VonMisesFisher
 from reparam.measure import points
-from reparam.program import Params, Program, Sample
+from reparam.program import Params, Program, Sample, Site
 
 ANGLES = {True: 512, False: 64}
 """Whether the proposal is its angle alone, in two dimensions."""
@@ -46,11 +46,11 @@ def truth(kappa: Tensor, dimension: int) -> Truth:
     return Truth(1 - gap_mean, slope, -total.log() - kappa * gap_mean)
 
 
-def cosine(dimension: int) -> Program:
-    """E[w], w = μ·z for z ~ vMF(μ, κ), params["q.concentration"] κ [K]."""
+def cosine(dimension: int, constant: float) -> Program:
+    """E[w + constant], w = μ·z for z ~ vMF(μ, κ), params["q.concentration"] κ [K]."""
 
     def value(params: Params, sample: Sample) -> Tensor:
-        return sample("z", law(params["q.concentration"], dimension))[..., 0]
+        return sample("z", law(params["q.concentration"], dimension))[..., 0] + constant
 
     return value
 
@@ -72,7 +72,7 @@ def accepted(kappa: Tensor, dimension: int) -> tuple[dict[str, Tensor], Tensor]:
     angle = (torch.arange(angles, dtype=torch.float64) + 0.5) / angles
     radius, mass = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     if dimension > 2:
-        radius, mass = points.interval(*torch.eye(2, dtype=torch.float64)[1], RADII)
+        radius, mass = points.interval(0 * mass[0], mass[0], RADII)
     pairs = torch.cartesian_prod(radius, angle)
     roles = {
         role: torch.ones(len(pairs), *spec.shape).double() for role, spec in own.rejection_noise().items()
@@ -101,18 +101,15 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
     noise, weight = accepted(kappa, dimension)
     w = torch.vmap(lambda one: law(kappa, dimension).accept(one).z[..., 0])(noise)
-    wanted = estimator.noise({"z": type("Site", (), {"law": law(kappa, dimension), "observed": False})})  # type: ignore[dict-item]
+    wanted = estimator.noise({"z": Site(law(kappa, dimension), w[0])})
     held = torch.full(
         (len(w), len(kappa)), 0.5, dtype=w.dtype
     )  # the law's own path, where that is another one
     copied = {role: noise.get(role, held).unsqueeze(1) for role in wanted["z"]}
     found, moved = (
-        points.estimates(
-            estimator,
-            lambda params, sample, c=c: cosine(dimension)(params, sample) + c,
-            {"q.concentration": kappa},
-            {"z": copied},
-        )["q.concentration"]
+        points.estimates(estimator, cosine(dimension, c), {"q.concentration": kappa}, {"z": copied})[
+            "q.concentration"
+        ]
         for c in (0.0, 1.0)
     )
     path = found - w * (moved - found)
