@@ -1,0 +1,1 @@
+"""Richter, Boustati, Nüsken, Ruiz & Akyildiz 2020: VarGrad."""
