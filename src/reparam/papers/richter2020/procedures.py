@@ -16,7 +16,7 @@ from reparam.engine.gradient import estimate_gradient
 from reparam.measure.moments import begin
 from reparam.noise import draw, draw_block, generator
 from reparam.papers.richter2020 import exact as exactly
-from reparam.program import Params, Program, Sample, describe
+from reparam.program import Params, Sample, describe
 
 Law = Callable[[Params], Any]
 
@@ -27,14 +27,14 @@ def _stopped(params: Params) -> dict[str, Tensor]:
 
 @procedure("per_draw")
 def per_draw(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
-    """The gradient of half the sample variance of log q/p, samples detached, against the cell's estimator, draw by draw.
+    """The gradient of half the sample variance of log q/p, samples detached, beside the estimator's, draw by draw.
 
     `evaluation`: `model` (`logistic`: a Bayesian logistic regression on 100 points in the plane with a Gaussian q;
-    `bits`: four bits with a coupled target), `samples` (the S), `draws`. The value of the program has log q at stopped
-    parameters, so that its own score, of mean zero, is left out as in the paper. In double precision. Rows at step = S:
-    error, the largest difference of any entry over the largest entry of all; divided_by_s, the same for the variance
-    that divides by S in place of S − 1, and factor, what that gradient must be multiplied by (least squares);
-    undetached, the same as error for samples that are differentiated (`logistic` only).
+    `bits`: four bits with a coupled target), `samples` (the S, in place of the estimator's own), `draws`. The value of
+    the program has log q at stopped parameters, so that its own score, of mean zero, is left out as in the paper. In
+    double precision. Rows at step = S: error, the largest difference of any entry over the largest entry of all;
+    divided_by_s, the same for the variance that divides by S in place of S − 1, and factor, what that gradient must be
+    multiplied by (least squares); undetached, the same as error for samples that are differentiated (`logistic` only).
     """
     options = spec["evaluation"]
     source = generator(spec["paper"], spec["experiment"], seed, "problem")
@@ -59,7 +59,9 @@ def per_draw(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findin
         def literal(one: Any, divisor: int, detached: bool = True) -> dict[str, Tensor]:
             def loss(params: Params) -> Tensor:
                 z = law(params).path(one["z"])
-                ratio = law(params).log_prob(z.detach() if detached else z) - log_p(z.detach() if detached else z)
+                ratio = law(params).log_prob(z.detach() if detached else z) - log_p(
+                    z.detach() if detached else z
+                )
                 return -0.5 * (ratio - ratio.mean(0)).square().sum() / divisor
 
             return torch.func.grad(loss)(dict(params))  # type: ignore[no-any-return]
