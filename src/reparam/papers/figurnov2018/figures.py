@@ -116,6 +116,7 @@ def constants(data: PaperData) -> Canvas | None:
             ax.axvline(
                 used.iloc[0], color=INK, linewidth=1.0, linestyle="--", label="normalised f (the paper's)"
             )
+        ax.locator_params(axis="x", nbins=6)
         label(ax, x="constant in f", x_unit="nats", y="variance of the gradient", y_unit="nats²", title=title)
         legend(ax, columns=1)
     return figure
