@@ -124,3 +124,13 @@ def test_gamma_variables_of_small_shape_have_the_derivative_of_their_path(alpha:
         estimate(program, params, name, 0).gradient["alpha"] for name in ("implicit", "pathwise")
     )
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=0.0)
+
+
+def test_an_angle_at_the_mode_has_a_derivative() -> None:
+    """Of a uniform of ½, where the CDF turns from one tail to the other: dz/dloc = 1 and dz/dκ = 0."""
+    params = {"loc": torch.tensor([0.3]), "kappa": torch.tensor([2.0])}
+    noise = {"z": {"uniform": torch.full((1, 1), 0.5)}}
+    found = estimate(
+        lambda p, sample: sample("z", VonMises(p["loc"], p["kappa"])).sum(-1), params, Implicit(), noise
+    )
+    assert found.gradient["loc"].item() == pytest.approx(1.0) and found.gradient["kappa"].item() == 0

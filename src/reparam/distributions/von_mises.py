@@ -70,7 +70,8 @@ class VonMises(InverseCDF):
 
     def cdf(self, z: Tensor) -> Tensor:
         offset, kappa = torch.broadcast_tensors(z - self.loc, self.concentration)
-        inner, mass = incomplete_bessel.mass(offset.abs().clamp(max=math.pi), kappa)
+        t = torch.where(offset < 0, -offset, offset)  # the derivative of abs is 0 at the mode
+        inner, mass = incomplete_bessel.mass(t.clamp(max=math.pi), kappa)
         tail = 0.5 * torch.where(inner, 1 - mass, mass)
         return torch.where(offset < 0, tail, 1 - tail)
 
