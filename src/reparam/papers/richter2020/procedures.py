@@ -120,9 +120,9 @@ def control_variate(spec: Mapping[str, Any], seed: int, device: torch.device) ->
 
     `evaluation`: `dimensions`, `draws`. q's means are 0.5 and its scales 0.7 in every coordinate, so that the KL grows
     with the dimension; the cell's estimator has S of its own (`samples`). Rows at step = D: dimension, kl (nats),
-    variance (S times the mean over the parameters), oracle (the same with the optimal coefficients, exact), ratio of the
-    two, and coefficient_error, the mean of |a* − E f| / |E f| over the parameters, which is how far the coefficient that
-    VarGrad estimates is from the optimal one. Where it is known, exact: the estimator's own variance.
+    variance (S times the mean over the parameters), oracle (the same with the optimal coefficients, exact), ratio of
+    the two, and coefficient_error, the mean of |a* − E f| / |E f| over the parameters, which is how far the coefficient
+    that VarGrad estimates is from the optimal one. Where it is known, exact: the estimator's own variance.
     """
     options = spec["evaluation"]
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
