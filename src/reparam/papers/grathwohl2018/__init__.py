@@ -1,0 +1,1 @@
+"""Grathwohl et al. 2018: Backpropagation through the Void."""

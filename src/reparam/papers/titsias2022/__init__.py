@@ -1,0 +1,1 @@
+"""Titsias & Shi 2022: Double Control Variates."""

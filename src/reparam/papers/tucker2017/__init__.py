@@ -1,0 +1,1 @@
+"""Tucker et al. 2017: REBAR."""
