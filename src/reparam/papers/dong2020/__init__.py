@@ -1,0 +1,1 @@
+"""Dong et al. 2020: DisARM."""

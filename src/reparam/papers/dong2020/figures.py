@@ -1,0 +1,84 @@
+"""Variances on one bit by probability, beside their closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure as Canvas
+
+from reparam.measure.one_bit import VARIANCES
+from reparam.report.figures import Figure, PaperData, canvas, label, legend, line_style, readable
+
+TARGET = 0.1
+LEAST = 1e-12
+"""Variances below are 0 but for rounding: DisARM's for a fair bit."""
+PANELS = {0.0: "f = (b − 0.1)²", 1.0: "f = (b − 0.1)² + 1"}
+
+
+def variances(data: PaperData) -> Canvas | None:
+    frame = data.series("variance", experiment="one-bit", x="probability")
+    if frame.empty:
+        return None
+    for name in ("target", "constant"):
+        other = data.series(name, experiment="one-bit")[["estimator", "step", "value"]]
+        frame = frame.merge(other.rename(columns={"value": name}), on=["estimator", "step"])
+    figure, axes = canvas(columns=2, width=4.8, height=4.2, sharey=True)
+    p = torch.linspace(0.01, 0.99, 197, dtype=torch.float64)
+    for ax, (constant, title) in zip(axes[0], PANELS.items(), strict=True):
+        here = frame[(frame["target"] == TARGET) & (frame["constant"] == constant)]
+        for estimator, rows in here.groupby("estimator"):
+            style = line_style(str(estimator))
+            name = readable(str(estimator))
+            if estimator in VARIANCES:
+                t, c = torch.full_like(p, TARGET), torch.full_like(p, constant)
+                exact = VARIANCES[str(estimator)](p, t, c)
+                ax.plot(p, exact, label=f"{name}, closed form", **style | {"linewidth": 1.2})
+            points = rows.sort_values("probability")
+            above = points["value"].where(points["value"] > LEAST)
+            ax.plot(points["probability"], above, "o", color=style["color"], markersize=3.5, label=name)
+        ax.set_yscale("log")
+        label(ax, x="probability of a 1", y="variance of the gradient", title=title)
+        legend(ax)
+    return figure
+
+
+def ratios(data: PaperData) -> Canvas | None:
+    """Variances over that of leave-one-out, without a constant."""
+    frame = data.series("variance", experiment="one-bit", x="probability")
+    constant = data.series("constant", experiment="one-bit")[["estimator", "step", "value"]]
+    target = data.series("target", experiment="one-bit")[["estimator", "step", "value"]]
+    if frame.empty:
+        return None
+    frame = frame.merge(constant.rename(columns={"value": "constant"}), on=["estimator", "step"])
+    frame = frame.merge(target.rename(columns={"value": "target"}), on=["estimator", "step"])
+    frame = frame[(frame["constant"] == 0) & (frame["target"] == TARGET)]
+    wide = frame.pivot(index="probability", columns="estimator", values="value")
+    if "score_function_loo" not in wide:
+        return None
+    figure, axes = canvas(width=5.2, height=4.0)
+    for estimator in wide.columns:
+        if estimator != "score_function":
+            relative = wide[estimator] / wide["score_function_loo"]
+            axes[0, 0].plot(np.array(wide.index), relative, label=readable(estimator), **line_style(estimator))
+    label(axes[0, 0], x="probability of a 1", y="variance over that of leave-one-out")
+    legend(axes[0, 0])
+    return figure
+
+
+FIGURES = [
+    Figure(
+        "variances",
+        "Variance on one bit",
+        "Dots: our estimators, over a lattice of their noise; lines: closed forms. A constant added to f moves REINFORCE "
+        "and none of the others.",
+        variances,
+        ("one-bit",),
+    ),
+    Figure(
+        "ratios",
+        "Two evaluations of f, three ways to spend them",
+        "Variance relative to two-sample leave-one-out, at any t: DisARM is never above it and never above ARM.",
+        ratios,
+        ("one-bit",),
+    ),
+]

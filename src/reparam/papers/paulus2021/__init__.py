@@ -1,0 +1,1 @@
+"""Paulus et al. 2021: Rao-Blackwellised straight-through Gumbel-Softmax."""
