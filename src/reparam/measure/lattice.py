@@ -15,6 +15,7 @@ from reparam.measure.subject import Subject
 from reparam.noise import Noise, generator
 from reparam.program import Params, Program
 
+
 class LatticeMoments(NamedTuple):
     """Of one gradient estimate, by parameter."""
 
@@ -25,9 +26,9 @@ class LatticeMoments(NamedTuple):
 def lattice_moments(estimator: Estimator, program: Program, params: Params, points: int) -> LatticeMoments:
     """Mean and variance of the gradient over the midpoint lattice of the uniforms that make one datum's estimate.
 
-    Each of n uniforms takes the midpoints of equal parts of (0, 1), `points`^(1/n) of them, all data the same ones. For
-    bits whose probabilities are multiples of a part the counts of bits are exact, and what is smooth in a uniform has an
-    error of the order of a part's square. The estimator has the tunables that it starts with and no memory.
+    Each of n uniforms takes the midpoints of equal parts of (0, 1), `points`^(1/n) of them, all data the same ones.
+    Bits whose probabilities are multiples of a part are counted exactly, and what is smooth in a uniform has an error of the
+    order of a part's square. The estimator has the tunables that it starts with and no memory.
 
     Raises ReparamError for normal noise, a site without a plate of one axis, and running averages.
     """
@@ -41,9 +42,14 @@ def lattice_moments(estimator: Estimator, program: Program, params: Params, poin
         for role, spec in roles.items():
             if spec.kind != "uniform":
                 raise ReparamError(f"lattice_moments: the noise of sample site {name!r} is not uniform")
-            shapes[name, role] = (*((spec.copies,) if spec.copies else ()), *spec.shape), spec.copies is not None
+            shapes[name, role] = (
+                (*((spec.copies,) if spec.copies else ()), *spec.shape),
+                spec.copies is not None,
+            )
     if memory:
-        raise ReparamError("lattice_moments: estimators with running averages have no moments of one estimate")
+        raise ReparamError(
+            "lattice_moments: estimators with running averages have no moments of one estimate"
+        )
     data = next(iter(sites.values())).law.plate[0]
     coordinates = sum(math.prod(shape) // data for shape, _ in shapes.values())
     side = round(points ** (1 / coordinates))

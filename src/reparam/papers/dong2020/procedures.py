@@ -18,9 +18,9 @@ def variances(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     """Mean and variance of the estimator itself at every (p, t, c), beside closed forms; nothing is random.
 
     Rows by index of the point: probability, target, constant, variance. At the last index too: mean_error (the largest
-    |mean − p q (1 − 2t)|), below_arm and below_loo (the least of the closed forms of ARM and of leave-one-out minus this
-    variance, in units of (1 − 2t)²) and, for an estimator with a closed form, variance_error (the largest difference, over
-    the closed form plus that unit: DisARM's variance is 0 for a fair bit).
+    |mean − p q (1 − 2t)|), below_arm and below_loo (the least of the closed forms of ARM and of leave-one-out minus
+    this variance, in units of (1 − 2t)²) and, for an estimator with a closed form, variance_error (the largest
+    difference, over the closed form plus that unit: DisARM's variance is 0 for a fair bit).
     """
     method = spec["method"]
     found = one_bit(estimators.make(method["name"], method["options"]), spec["evaluation"])

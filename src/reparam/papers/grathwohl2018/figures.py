@@ -96,15 +96,9 @@ def exact_gradient(data: PaperData) -> Canvas | None:
         if not frame.empty:
             drawn = True
             ax.plot(frame["step"], frame["value"] - LEAST, color=colour, label=name)
-    points = np.array(digitised.TOY_LOSS["exact"])[1:]
-    above = points > LEAST
-    published(
-        ax,
-        np.array(digitised.TOY_STEPS)[1:][above],
-        (points - LEAST)[above],
-        estimator="exact",
-        name="paper (line width)",
-    )
+    points = zip(digitised.TOY_STEPS[1:], digitised.TOY_LOSS["exact"][1:], strict=True)
+    steps, above = zip(*((step, loss - LEAST) for step, loss in points if loss > LEAST), strict=True)
+    published(ax, steps, above, estimator="exact", name="paper (line width)")
     ax.set_yscale("log")
     ax.xaxis.set_major_formatter(EngFormatter())
     label(ax, x="Adam steps", y="expected loss above the least")

@@ -28,7 +28,10 @@ def exact_gradient(spec: Mapping[str, Any], seed: int, device: torch.device) -> 
     for step in range(1, options["steps"] + 1):
         p = {name: theta.sigmoid() for name, theta in params.items()}
         slope = 1 - 2 * t
-        downhill = {"right": p["right"] * (1 - p["right"]) * slope, "released_code": p["released_code"] * slope}
+        downhill = {
+            "right": p["right"] * (1 - p["right"]) * slope,
+            "released_code": p["released_code"] * slope,
+        }
         params, state = adam.update(downhill, state, params)
         if step % options["every"] == 0:
             for name, theta in params.items():

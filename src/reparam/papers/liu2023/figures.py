@@ -23,7 +23,9 @@ def by_degree(data: PaperData) -> Canvas | None:
         rows = frame[frame["estimator"] == estimator]
         x = rows["step"] + 0.16 * (place - (len(estimators) - 1) / 2)
         colour = line_style(estimator)["color"]
-        ax.plot(x, np.maximum(rows["value"], FLOOR), "o", color=colour, markersize=5, label=readable(estimator))
+        ax.plot(
+            x, np.maximum(rows["value"], FLOOR), "o", color=colour, markersize=5, label=readable(estimator)
+        )
     ax.set_yscale("log")
     ax.set_xticks(degrees)
     label(ax, x="degree of f in the one-hot variable", y="bias over the gradient's norm")
@@ -54,8 +56,8 @@ FIGURES = [
     Figure(
         "by-degree",
         "Exact for which functions?",
-        "The bias of the enumerated mean, one dot a seed (a random polynomial at random logits of four categories, τ = 1). "
-        "Dots at the bottom are zero but for rounding.",
+        "The bias of the enumerated mean, one dot a seed (a random polynomial at random logits of four categories, "
+        "τ = 1). Dots at the bottom are zero but for rounding.",
         by_degree,
         ("polynomials",),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,10 @@ def polynomials(spec: Mapping[str, Any], seed: int, device: torch.device) -> Fin
     logits = _normal(spec, seed, "logits", options["points"], options["categories"])
     rows: list[Row] = []
     for degree in options["degrees"]:
-        tensors = [_normal(spec, seed, f"degree {d}", *(options["categories"],) * d) for d in range(1, degree + 1)]
-        found = bias(estimator, lambda z, tensors=tensors: polynomial(z, tensors), logits)
+        tensors = [
+            _normal(spec, seed, f"degree {d}", *(options["categories"],) * d) for d in range(1, degree + 1)
+        ]
+        found = bias(estimator, partial(polynomial, coefficients=tensors), logits)
         rows += [(degree, "bias", found), (0, f"bias/{degree}", found)]
     return Findings(rows, {})
 
@@ -89,7 +92,7 @@ def order(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     estimator = estimators.make(method["name"], method["options"])
     logits = _normal(spec, seed, "logits", options["points"], options["categories"])
     w = _normal(spec, seed, "slopes", options["categories"])
-    found = [bias(estimator, lambda z, e=e: torch.exp(e * (z @ w)), logits) for e in options["scales"]]
+    found = [bias(estimator, partial(exponential, slopes=e * w), logits) for e in options["scales"]]
     rows: list[Row] = []
     for index, (scale, value) in enumerate(zip(options["scales"], found, strict=True)):
         rows += [(index, "scale", scale), (index, "bias", value)]
@@ -105,6 +108,11 @@ def polynomial(z: Tensor, coefficients: list[Tensor]) -> Tensor:
         factors = ",".join("..." + axis for axis in axes)
         total = total + torch.einsum(f"{axes},{factors}->...", tensor, *(z,) * tensor.ndim)
     return total
+
+
+def exponential(z: Tensor, slopes: Tensor) -> Tensor:
+    """exp(w·z) for z [..., categories]: [...]."""
+    return torch.exp(z @ slopes)
 
 
 def _normal(spec: Mapping[str, Any], seed: int, name: str, *shape: int) -> Tensor:

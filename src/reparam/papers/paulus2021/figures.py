@@ -33,7 +33,10 @@ def maps(data: PaperData) -> Canvas | None:
     for row, (estimator, name) in zip(axes, names.items(), strict=True):
         for ax, experiment in zip(row, experiments, strict=True):
             here = shown[(shown["estimator"] == estimator) & (shown["experiment"] == experiment)]
-            x, y = here["p1"] + (1 - here["p0"] - here["p1"]) / 2, (1 - here["p0"] - here["p1"]) * np.sqrt(3) / 2
+            x, y = (
+                here["p1"] + (1 - here["p0"] - here["p1"]) / 2,
+                (1 - here["p0"] - here["p1"]) * np.sqrt(3) / 2,
+            )
             dots = ax.scatter(x, y, c=here["value"], cmap="viridis", vmin=low, vmax=high, s=90)
             ax.plot([0, 1, 0.5, 0], [0, 0, np.sqrt(3) / 2, 0], color=INK, linewidth=0.8)
             ax.set_title(f"{name}, τ = {temperature(experiment):g}")

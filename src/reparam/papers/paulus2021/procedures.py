@@ -38,9 +38,10 @@ def quadratic_cost(matrix: Tensor) -> Program:
 
 def simplex(parts: int) -> np.ndarray:
     """The inner points of the lattice of probabilities with this denominator: [points, 3]."""
-    return np.array(
-        [(i, j, parts - i - j) for i in range(1, parts) for j in range(1, parts - i)], dtype=float
-    ) / parts
+    return (
+        np.array([(i, j, parts - i - j) for i in range(1, parts) for j in range(1, parts - i)], dtype=float)
+        / parts
+    )
 
 
 @procedure("quadratic")
@@ -59,7 +60,9 @@ def quadratic(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     def log_trace(name: str, given: Mapping[str, Any]) -> np.ndarray:
         estimator = estimators.make(name, {**given, "temperature": options["temperature"]})
         axes = (spec["paper"], spec["experiment"], seed)
-        moments = begin(estimator, program, params, axes, factorised=False).take(options["draws"], compiled=False)
+        moments = begin(estimator, program, params, axes, factorised=False).take(
+            options["draws"], compiled=False
+        )
         return np.log10(moments.variance["toy.logits"].sum(-1).numpy())
 
     own = log_trace(method["name"], method["options"])
@@ -79,8 +82,8 @@ def quadratic(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
 def rao_blackwell(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """Bits with f(b) = (b − 0.2)³, over a lattice of the noise: against straight-through Gumbel-Softmax.
 
-    Rows by index of (temperature, probability): temperature, probability, mean, plain_mean, variance, plain_variance. At
-    the last index too: mean_difference, the largest relative one, and variance_saved, the least of 1 − variance /
+    Rows by index of (temperature, probability): temperature, probability, mean, plain_mean, variance, plain_variance.
+    At the last index too: mean_difference, the largest relative one, and variance_saved, the least of 1 − variance /
     plain_variance.
     """
     options, method = spec["evaluation"], spec["method"]
@@ -91,7 +94,8 @@ def rao_blackwell(spec: Mapping[str, Any], seed: int, device: torch.device) -> F
         return (sample("b", Bernoulli(logits=params["bit.logits"])).squeeze(-1) - 0.2) ** 3
 
     found: dict[str, list[float]] = {
-        name: [] for name in ("temperature", "probability", "mean", "plain_mean", "variance", "plain_variance")
+        name: []
+        for name in ("temperature", "probability", "mean", "plain_mean", "variance", "plain_variance")
     }
     for temperature in options["temperatures"]:
         own = estimators.make(method["name"], {**method["options"], "temperature": temperature})
@@ -102,11 +106,13 @@ def rao_blackwell(spec: Mapping[str, Any], seed: int, device: torch.device) -> F
             moments = lattice_moments(estimator, cost, params, options["points"])
             found[f"{prefix}mean"] += moments.mean["bit.logits"].squeeze(-1).tolist()
             found[f"{prefix}variance"] += moments.variance["bit.logits"].squeeze(-1).tolist()
-    rows: list[Row] = [(index, name, value) for name, column in found.items() for index, value in enumerate(column)]
-    mean, plain, variance, before = (
-        np.array(found[name]) for name in ("mean", "plain_mean", "variance", "plain_variance")
-    )
-    last = len(mean) - 1
-    rows.append((last, "mean_difference", float(np.abs(mean / plain - 1).max())))
-    rows.append((last, "variance_saved", float((1 - variance / before).min())))
+    rows: list[Row] = [
+        (index, name, value) for name, column in found.items() for index, value in enumerate(column)
+    ]
+    arrays = {name: np.array(column) for name, column in found.items()}
+    difference = np.abs(arrays["mean"] / arrays["plain_mean"] - 1)
+    saved = 1 - arrays["variance"] / arrays["plain_variance"]
+    last = len(saved) - 1
+    rows.append((last, "mean_difference", float(difference.max())))
+    rows.append((last, "variance_saved", float(saved.min())))
     return Findings(rows, {})

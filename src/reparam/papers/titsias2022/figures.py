@@ -23,7 +23,9 @@ def toy(data: PaperData) -> Canvas | None:
     axes[0, 0].axhline(LARGEST, color=INK, linewidth=0.8, linestyle=":")
     axes[0, 1].set_yscale("log")
     label(axes[0, 0], x="RMSprop steps", y="mean of f", title="Objective (maximised)")
-    label(axes[0, 1], x="RMSprop steps", y="variance of a gradient's entry", title="Variance, mean over entries")
+    label(
+        axes[0, 1], x="RMSprop steps", y="variance of a gradient's entry", title="Variance, mean over entries"
+    )
     return figure if drawn else None
 
 

@@ -50,8 +50,8 @@ FIGURES = [
     Figure(
         "toy",
         "One bit, t = 0.45 (§5.1)",
-        "Plain gradient steps of rate 0.1, mean over seeds with a 95 % band. Dotted: the least expected loss; dashed: that "
-        "of the start. rebar tunes τ and η, rebar_fixed keeps τ = 0.5 and η = 1.",
+        "Plain gradient steps of rate 0.1, mean over seeds with a 95 % band. Dotted: the least expected loss; dashed: "
+        "that of the start. rebar tunes τ and η, rebar_fixed keeps τ = 0.5 and η = 1.",
         toy,
         ("toy",),
     ),

@@ -26,7 +26,13 @@ def one_bit(data: PaperData) -> Canvas | None:
     ax.plot(p, p * q * delta, color=PALETTE[7], label="p q (1 − 2t), exact")
     ax.plot(here["probability"], here["value"], "o", color=style["color"], label="mean of ARM")
     ax.plot(p, sd, color=PALETTE[7], linestyle="--", label="closed form of the standard deviation")
-    ax.plot(here["probability"], np.sqrt(here["variance"]), "s", color=style["color"], label="standard deviation of ARM")
+    ax.plot(
+        here["probability"],
+        np.sqrt(here["variance"]),
+        "s",
+        color=style["color"],
+        label="standard deviation of ARM",
+    )
     label(ax, x="probability of a 1", y="gradient by the logit")
     legend(ax, columns=1)
     return figure

@@ -17,7 +17,8 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     """Mean and variance of the estimator itself at every (p, t), beside closed forms; nothing is random.
 
     Rows by index of the point: probability, target, mean, exact_mean, variance. At the last index too: mean_error, the
-    largest |mean − p q (1 − 2t)| over |1 − 2t|, and variance_error, that of the variance over its closed form plus (1 − 2t)².
+    largest |mean − p q (1 − 2t)| over |1 − 2t|, and variance_error, that of the variance over its closed form plus
+    (1 − 2t)².
     """
     method = spec["method"]
     found = one_bit(estimators.make(method["name"], method["options"]), spec["evaluation"])

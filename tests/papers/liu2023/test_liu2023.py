@@ -1,0 +1,80 @@
+"""Enumerated means against estimates written out, the bias by degree and its order, and the figures."""
+
+import pandas as pd
+import pytest
+import torch
+
+from reparam import estimators
+from reparam.cells import procedures
+from reparam.papers.liu2023.figures import FIGURES
+from reparam.papers.liu2023.procedures import exact_gradient, mean_estimate, polynomial
+from reparam.report.figures import PaperData
+from reparam.report.style import theme
+
+LOGITS = torch.tensor([[0.3, -1.0, 0.5], [2.0, 0.0, -2.0]], dtype=torch.float64)
+
+
+def rows(procedure: str, name: str, **evaluation: object) -> list:
+    spec = {
+        "paper": "liu2023",
+        "experiment": "test",
+        "method": {"name": name, "options": {}},
+        "evaluation": {"categories": 3, "points": 4, **evaluation},
+    }
+    return procedures.get("liu2023", procedure)(spec, 0, torch.device("cpu")).rows
+
+
+def test_polynomials_are_sums_over_indices() -> None:
+    a, b, z = (torch.arange(n, dtype=torch.float64) for n in (2, 4, 2))
+    z = z + 1
+    expected = a @ z + z @ b.reshape(2, 2) @ z
+    assert polynomial(z, [a, b.reshape(2, 2)]).item() == pytest.approx(expected.item(), rel=1e-14)
+
+
+def test_means_are_those_of_estimates_by_hand() -> None:
+    """f = z·A z: straight-through is Σ_z π(z) (diag π − π πᵀ)(A + Aᵀ) z, the gradient Σ_z π(z)(z − π) f(z)."""
+    matrix = torch.tensor([[1.0, 2, 0], [-1, 0.5, 3], [0, 0, 2]], dtype=torch.float64)
+    f = lambda z: polynomial(z, [torch.zeros(3, dtype=torch.float64), matrix])  # noqa: E731
+    found = mean_estimate(estimators.make("straight_through"), f, LOGITS)
+    truth = exact_gradient(f, LOGITS)
+    corners = torch.eye(3, dtype=torch.float64)
+    for i, logits in enumerate(LOGITS):
+        pi = logits.softmax(0)
+        jacobian = torch.diag(pi) - torch.outer(pi, pi)
+        by_hand = sum(p * jacobian @ (matrix + matrix.T) @ z for p, z in zip(pi, corners, strict=True))
+        exact = sum(p * (z - pi) * (z @ matrix @ z) for p, z in zip(pi, corners, strict=True))
+        torch.testing.assert_close(found[i], by_hand, rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(truth[i], exact, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "degree"), [("straight_through", 1), ("reinmax", 2)])
+def test_exact_up_to_a_degree_and_not_beyond(name: str, degree: int) -> None:
+    found = {
+        step: value
+        for step, metric, value in rows("polynomials", name, degrees=[1, 2, 3])
+        if metric == "bias"
+    }
+    assert all((value < 1e-12) == (step <= degree) for step, value in found.items())
+    assert found[degree + 1] > 0.01
+
+
+@pytest.mark.parametrize(("name", "expected"), [("straight_through", 1), ("reinmax", 2)])
+def test_order_of_accuracy(name: str, expected: int) -> None:
+    found = {metric: value for _, metric, value in rows("order", name, scales=[0.1, 0.05])}
+    assert found["order"] == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_every_figure_draws(figure) -> None:
+    options = {"polynomials": {"degrees": [1, 2]}, "order": {"scales": [0.1, 0.05]}}
+    table = pd.DataFrame(
+        [
+            (procedure, name, "cell", 0, *row)
+            for procedure, evaluation in options.items()
+            for name in ("straight_through", "reinmax")
+            for row in rows(procedure, name, **evaluation)
+        ],
+        columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"],
+    )
+    with theme():
+        assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
