@@ -27,8 +27,8 @@ def lattice_moments(estimator: Estimator, program: Program, params: Params, poin
     """Mean and variance of the gradient over the midpoint lattice of the uniforms that make one datum's estimate.
 
     Each of n uniforms takes the midpoints of equal parts of (0, 1), `points`^(1/n) of them, all data the same ones.
-    Bits whose probabilities are multiples of a part are counted exactly, and what is smooth in a uniform has an error of the
-    order of a part's square. The estimator has the tunables that it starts with and no memory.
+    Bits whose probabilities are multiples of a part are counted exactly, and what is smooth in a uniform has an error
+    of the order of a part's square. The estimator has the tunables that it starts with and no memory.
 
     Raises ReparamError for normal noise, a site without a plate of one axis, and running averages.
     """

@@ -67,6 +67,11 @@ def toy(data: PaperData) -> Canvas | None:
         digitised.TOY_LOG_VARIANCE_STEPS,
         digitised.TOY_LOG_VARIANCE,
     )
+    exact = data.series("expectation/right", experiment="exact-gradient")
+    if not exact.empty:
+        loss.plot(exact["step"], exact["value"], label=readable("exact"), **line_style("exact"))
+        points = digitised.TOY_LOSS["exact"]
+        published(loss, digitised.TOY_STEPS, points, estimator="exact", name=f"{readable('exact')}, paper")
     loss.axhline(LEAST, color=INK, linewidth=0.8, linestyle=":")
     label(loss, x="Adam steps", y="expected loss", title="Loss")
     label(variance, x="Adam steps", y="ln variance of the gradient", title="Log variance")
@@ -134,7 +139,7 @@ FIGURES = [
         "Mean over seeds with a 95 % band; open circles: the paper's one seed. The dotted line is the least expected "
         "loss, below which the paper's curves of REBAR and REINFORCE dip.",
         toy,
-        ("toy",),
+        ("toy", "exact-gradient"),
     ),
     Figure(
         "companion",
