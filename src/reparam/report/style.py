@@ -36,6 +36,22 @@ STYLES = {
     "wake_sleep": (2, 1),
     "mcem": (3, 3),
     "exact": (7, 2),
+    "score_function_mean": (0, 1),
+    "arm": (0, 2),
+    "disarm": (5, 0),
+    "muprop": (3, 2),
+    "double_control_variates": (2, 0),
+    "rebar": (0, 1),
+    "rebar_fixed": (4, 2),
+    "relax": (2, 0),
+    "concrete": (3, 1),
+    "straight_through": (6, 1),
+    "half": (4, 2),
+    "reinmax": (2, 0),
+    "st_gumbel_softmax": (1, 1),
+    "gumbel_rao_10": (3, 2),
+    "gumbel_rao_100": (0, 3),
+    "gumbel_rao_1000": (2, 0),
 }
 
 

@@ -12,6 +12,8 @@ from reparam.report.figures import Figure, PaperData, canvas, label, legend, lin
 TARGET = 0.1
 LEAST = 1e-12
 """Variances below are 0 but for rounding: DisARM's for a fair bit."""
+FLOOR = 1e-4
+"""Where the panels end: DisARM's goes down to 0."""
 PANELS = {0.0: "f = (b − 0.1)²", 1.0: "f = (b − 0.1)² + 1"}
 
 
@@ -28,15 +30,15 @@ def variances(data: PaperData) -> Canvas | None:
         here = frame[(frame["target"] == TARGET) & (frame["constant"] == constant)]
         for estimator, rows in here.groupby("estimator"):
             style = line_style(str(estimator))
-            name = readable(str(estimator))
             if estimator in VARIANCES:
                 t, c = torch.full_like(p, TARGET), torch.full_like(p, constant)
-                exact = VARIANCES[str(estimator)](p, t, c)
-                ax.plot(p, exact, label=f"{name}, closed form", **style | {"linewidth": 1.2})
+                ax.plot(p, VARIANCES[str(estimator)](p, t, c), **style | {"linewidth": 1.2})
             points = rows.sort_values("probability")
             above = points["value"].where(points["value"] > LEAST)
-            ax.plot(points["probability"], above, "o", color=style["color"], markersize=3.5, label=name)
+            name = readable(str(estimator))
+            ax.plot(points["probability"], above, "o", color=style["color"], markersize=4, label=name)
         ax.set_yscale("log")
+        ax.set_ylim(bottom=FLOOR)
         label(ax, x="probability of a 1", y="variance of the gradient", title=title)
         legend(ax)
     return figure

@@ -47,6 +47,9 @@ def order(data: PaperData) -> Canvas | None:
         ax.plot(x, at * (x / x[1]) ** power, color=INK, linewidth=0.8, linestyle=":")
     ax.set_xscale("log")
     ax.set_yscale("log")
+    scales = sorted(frame["scale"].unique())
+    ax.set_xticks(scales, labels=[f"{scale:g}" for scale in scales])
+    ax.minorticks_off()
     label(ax, x="ε in f = exp(ε w·z)", y="bias over the gradient's norm")
     legend(ax)
     return figure
