@@ -12,8 +12,8 @@ from reparam.report.figures import Figure, PaperData, canvas, label, legend, lin
 TARGET = 0.1
 LEAST = 1e-12
 """Variances below are 0 but for rounding: DisARM's for a fair bit."""
-FLOOR = 1e-4
-"""Where the panels end: DisARM's goes down to 0."""
+FLOOR, CEILING = 1e-4, 1.0
+"""Where the panels end: DisARM's variance goes down to 0."""
 PANELS = {0.0: "f = (b − 0.1)²", 1.0: "f = (b − 0.1)² + 1"}
 
 
@@ -38,9 +38,9 @@ def variances(data: PaperData) -> Canvas | None:
             name = readable(str(estimator))
             ax.plot(points["probability"], above, "o", color=style["color"], markersize=4, label=name)
         ax.set_yscale("log")
-        ax.set_ylim(bottom=FLOOR)
         label(ax, x="probability of a 1", y="variance of the gradient", title=title)
         legend(ax)
+    axes[0, 0].set_ylim(FLOOR, CEILING)
     return figure
 
 

@@ -57,7 +57,10 @@ def reduction(data: PaperData) -> Canvas | None:
         band(ax, rows, "temperature", "value", estimator=str(estimator), marker="o", markersize=3.5)
     ax.axhline(0, color=INK, linewidth=0.8, linestyle=":")
     ax.set_xscale("log")
-    label(ax, x="temperature τ", y="reduction of the trace", y_unit="log10, mean over the simplex")
+    temperatures = sorted(frame["temperature"].unique())
+    ax.set_xticks(temperatures, labels=[f"{each:g}" for each in temperatures])
+    ax.minorticks_off()
+    label(ax, x="temperature τ", y="reduction of log10 trace")
     legend(ax)
     return figure
 
@@ -74,7 +77,8 @@ FIGURES = [
     Figure(
         "reduction",
         "What Rao-Blackwellisation saves, by temperature",
-        "By how much log10 of the trace is below that of straight-through Gumbel-Softmax, with 95 % bands over seeds.",
+        "By how much log10 of the trace is below that of straight-through Gumbel-Softmax, mean over the simplex, with "
+        "95 % bands over seeds.",
         reduction,
         ("toy-temperature*",),
     ),
