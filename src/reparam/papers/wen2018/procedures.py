@@ -50,7 +50,7 @@ def gradient_variance(spec: Mapping[str, Any], seed: int, device: torch.device) 
         ]
         for name, key in LAYERS.items():
             parts = [half[key].double() for half in halves]
-            variance[name].append((sum(parts) / len(parts)).var(0).mean().item())
+            variance[name].append(torch.stack(parts).mean(0).var(0).mean().item())
             centred = [part - part.mean(0) for part in parts]
             product = (centred[0] * centred[-1]).sum(0) / (options["draws"] - 1)
             covariance[name].append(product.mean().item())
