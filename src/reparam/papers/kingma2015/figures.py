@@ -24,6 +24,8 @@ def minibatch(data: PaperData) -> Canvas | None:
             continue
         drawn = True
         style = {"color": COLOURS[way], "linestyle": "none", "marker": "o", "markersize": 5}
+        if way == "per_example":  # where the local one lies, too
+            style |= {"markersize": 10, "fillstyle": "none"}
         band(ax, frame, "batch", "value", estimator=way, name=name, geometric=True, **style)
         formula = data.series("formula", experiment="minibatch", estimator=way, x="batch")
         means = formula.groupby("batch")["value"].mean()
@@ -31,7 +33,7 @@ def minibatch(data: PaperData) -> Canvas | None:
     ax.plot([], [], color=INK, linewidth=0.9, linestyle=":", label="formula, closed forms")
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    label(ax, x="minibatch M", y="variance of the mean log-likelihood", y_unit="nats²")
+    label(ax, x="minibatch M", y="variance", y_unit="nats²")
     legend(ax, columns=1)
     return figure if drawn else None
 
@@ -47,7 +49,7 @@ def divergence(data: PaperData) -> Canvas | None:
         polynomial["alpha"], polynomial["value"], color=PALETTE[1], linestyle="--", label="polynomial"
     )
     axes[0, 1].plot(exact["alpha"], polynomial["value"] - exact["value"], color=PALETTE[1])
-    label(axes[0, 0], x="α", y="−KL from log-uniform, up to a constant", y_unit="nats")
+    label(axes[0, 0], x="α", y="−KL + constant", y_unit="nats")
     label(axes[0, 1], x="α", y="polynomial − quadrature", y_unit="nats", title="error, best constant")
     for ax in axes[0]:
         ax.set_xscale("log")
