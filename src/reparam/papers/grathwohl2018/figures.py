@@ -160,7 +160,7 @@ FIGURES = [
         "exact-gradient",
         "Two exact gradients (Fig 1, exact)",
         "Adam along the derivative of the expected loss, and along that of the released code, which lacks 1 − p. The "
-        "paper's points carry the width of its line.",
+        "paper's points at 500 and 1,000 steps lie on the latter; later ones are within the width of its line.",
         exact_gradient,
         ("exact-gradient",),
     ),
