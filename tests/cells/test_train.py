@@ -170,7 +170,7 @@ def test_a_training_that_lacks_a_key_is_refused(key: str) -> None:
 
 
 def toy(seeds: tuple[int, ...], folder, **training: Any) -> dict[int, Outcome]:
-    """Thirty steps of tuned REBAR on a single bit."""
+    """Thirty steps, or `samples`, of tuned REBAR on a single bit; what is in the folder goes on."""
     spec = {
         "paper": "test",
         "experiment": "toy",
@@ -180,7 +180,7 @@ def toy(seeds: tuple[int, ...], folder, **training: Any) -> dict[int, Outcome]:
         "measurements": {"relaxation": {"points": 3}, "expectation": {"schedule": {"steps": [7, 20, 99]}}},
     }
     trained = Training(spec, torch.device("cpu"))
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with torch.no_grad(), Progress("test", 30, folder / "progress.json", seeds) as progress:
         return trained.run(seeds, folder / "checkpoint.pt", {}, progress, 1e9)
 
@@ -201,3 +201,13 @@ def test_tunables_have_an_optimiser_of_their_own(tmp_path) -> None:
         (0,), tmp_path / "b", optimiser={"name": "sgd", "rate": 0}, tunable_optimiser={"name": "adam"}
     )[0]
     assert column(free, "eta")[30] != 1.0 and len(set(column(free, "expectation").values())) == 1
+
+
+def test_a_stack_goes_on_from_its_checkpoint_with_the_same_bits(tmp_path) -> None:
+    """Fifteen steps, then fifteen more: the rows after step 15 are those of thirty at once."""
+    toy((0, 5), tmp_path / "a", samples=15)
+    resumed, whole = toy((0, 5), tmp_path / "a"), toy((0, 5), tmp_path / "b")
+    for seed in (0, 5):
+        late = {metric: column(whole[seed], metric)[30] for metric in ("expectation", "eta", "temperature")}
+        assert {metric: column(resumed[seed], metric)[30] for metric in late} == late
+        assert 15 in column(resumed[seed], "expectation") and 15 not in column(whole[seed], "expectation")
