@@ -37,6 +37,7 @@ TAGS = {
     "paper": ("printed in the paper", True),
     "figure": ("read from the paper's figure", True),
     "authors-code": ("from the authors' code", True),
+    "derived": ("worked out independently of the paper", True),
     "second-hand": ("reported by others; shown, never a target", False),
     "memory": ("from memory; shown, never a target", False),
 }
