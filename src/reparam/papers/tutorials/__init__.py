@@ -1,0 +1,1 @@
+"""Three tutorials on the reparameterization trick, statement by statement."""

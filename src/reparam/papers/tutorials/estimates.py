@@ -1,0 +1,156 @@
+"""Bias and variance of any estimator on the small problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reparam.cells.procedures import Findings, Row, procedure
+from reparam.estimators import make
+from reparam.measure.moments import Moments, begin
+from reparam.papers.tutorials.problems import PROBLEMS, Problem, gaussian
+from reparam.program import Params, Program
+
+ACCURACY = 0.05
+"""The relative error of a gradient that samples are counted for."""
+
+
+def measured(
+    spec: Mapping[str, Any],
+    seed: int,
+    program: Program,
+    params: Params,
+    options: Mapping[str, Any] | None = None,
+) -> Moments:
+    """Moments of the cell's estimator, with further `options`, over `draws` draws of streams of the experiment's own."""
+    method, axes = spec["method"], (spec["paper"], spec["experiment"], seed)
+    estimator = make(method["name"], {**method["options"], **(options or {})})
+    return begin(estimator, program, params, axes).take(int(spec["evaluation"]["draws"]), compiled=False)
+
+
+def apart(moments: Moments, exact: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """How many standard errors each entry of the mean is off; 0 where both agree and there is no error."""
+    off = {name: (moments.mean[name] - exact[name]).abs() for name in exact}
+    rounding = {name: 1e-9 * exact[name].abs().max() + 1e-12 for name in exact}
+    error = moments.standard_error
+    return {name: off[name] / (error[name].square() + rounding[name] ** 2).sqrt() for name in exact}
+
+
+@procedure("moments")
+def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """The cell's estimator on a problem at each of its settings (`values`, the metric `x`) or, where `option` names one
+    of its options, at each value of that (`settings`, the metric of the option's name).
+
+    Rows at step = number of the setting: bias_z (the largest error of an entry of the mean in standard errors),
+    worst_bias_z at the last step, relative_bias (the norm of the error over that of the exact gradient), variance (summed over entries), variance/<parameter>,
+    gradient/<parameter> (the norm of the exact one), samples (how many of these estimates make a relative standard
+    error of 5 %), evaluations, and formula/<estimator>/<parameter>, the variance by the tutorial's formula. With
+    `slope`: slope/<parameter>, that of ln variance against ln x over so many last settings.
+    """
+    given = spec["evaluation"]
+    problem = PROBLEMS[given["problem"]](given["values"])
+    option = given.get("option")
+    rows: list[Row] = []
+    for number, setting in enumerate(given["settings"] if option else [None]):
+        own = {option: setting} if option else {}
+        found = measured(spec, seed, problem.program, problem.params, own)
+        first = number * len(given["values"])
+        for i, x in enumerate(given["values"]):
+            rows.append((first + i, option or "x", setting if option else x))
+            rows += [(first + i, name, value) for name, value in _quantities(found, problem, i).items()]
+    rows += worst(rows, "bias_z")
+    if "slope" in given:
+        rows += _slopes(rows, given["values"], given["slope"], option or "x")
+    return Findings(rows, {})
+
+
+def worst(rows: list[Row], metric: str) -> list[Row]:
+    """A row for the metric's largest value, at the last step."""
+    largest = max(value for _, name, value in rows if name == metric)
+    return [(max(step for step, _, _ in rows), f"worst_{metric}", largest)]
+
+
+def _quantities(found: Moments, problem: Problem, i: int) -> dict[str, float]:
+    """Of the plate's entry i, summed over the entries of each parameter."""
+    names = list(problem.params)
+    z = apart(found, problem.exact)
+    off = sum((found.mean[name][i] - problem.exact[name][i]).square().sum() for name in names)
+    size = sum(problem.exact[name][i].square().sum() for name in names)
+    variance = {name: found.variance[name][i].sum() for name in names}
+    total = sum(variance.values())
+    quantities = {
+        "bias_z": max(z[name][i].max() for name in names),
+        "relative_bias": torch.as_tensor(off / size).sqrt(),
+        "variance": total,
+        "samples": total / (ACCURACY**2 * size),
+        "evaluations": found.evaluations,
+        **{f"variance/{name}": entry for name, entry in variance.items()},
+        **{f"gradient/{name}": problem.exact[name][i].norm() for name in names},
+        **{f"formula/{e}/{name}": v[i] for e, by in problem.variances.items() for name, v in by.items()},
+    }
+    return {name: float(value) for name, value in quantities.items()}
+
+
+def _slopes(rows: list[Row], values: list[float], count: int, along: str) -> list[Row]:
+    """One row for each parameter, at the last step."""
+    last = max(step for step, _, _ in rows)
+    steps = range(last + 1 - count, last + 1)
+    by = {(step, metric): value for step, metric, value in rows}
+    x = np.log([by[step, along] for step in steps])
+    parameters = sorted({metric for _, metric, _ in rows if metric.startswith("variance/")})
+    return [
+        (
+            last,
+            metric.replace("variance", "slope"),
+            float(np.polyfit(x, np.log([by[s, metric] for s in steps]), 1)[0]),
+        )
+        for metric in parameters
+    ]
+
+
+@procedure("baselines")
+def baselines(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """(f − b) ∇ log q for constants b, f = z² under N(1, 1) (T1 §4.3): b is taken from f, as any baseline is.
+
+    Rows at step = number of the b: b, bias_z, variance/<parameter>. At the last step: worst_bias_z; best/<parameter>, where the
+    measured parabola of the variance has its lowest point; optimal/<parameter>, b* by the tutorial's formula; mean, E f;
+    best_shared, of the sum of both variances; shared, E[f |∇ log q|²] / E[|∇ log q|²].
+    """
+    b = spec["evaluation"]["values"]
+    problem = gaussian(lambda z, b: z.square() - b, b)
+    found = measured(spec, seed, problem.program, problem.params)
+    z = apart(found, problem.exact)
+    rows: list[Row] = []
+    for i, value in enumerate(b):
+        rows += [(i, "b", float(value)), (i, "bias_z", max(float(entry[i]) for entry in z.values()))]
+        rows += [(i, f"variance/{name}", float(entry[i])) for name, entry in found.variance.items()]
+    curves = {name: entry.numpy() for name, entry in found.variance.items()}
+    best = {name: _vertex(np.array(b), curve) for name, curve in curves.items()}
+    last = len(b) - 1
+    optimal, shared = _optimal()
+    rows += [(last, f"best/{name}", value) for name, value in best.items()]
+    rows += [(last, f"optimal/{name}", value) for name, value in optimal.items()]
+    rows += [(last, "mean", 2.0), (last, "shared", shared)]
+    rows += worst(rows, "bias_z")
+    rows.append((last, "best_shared", _vertex(np.array(b), curves["mu"] + curves["sigma"])))
+    return Findings(rows, {})
+
+
+def _vertex(x: np.ndarray, y: np.ndarray) -> float:
+    """Where the parabola through (x, y) is lowest."""
+    square, linear, _ = np.polyfit(x, y, 2)
+    return float(-linear / (2 * square))
+
+
+def _optimal() -> tuple[dict[str, float], float]:
+    """E[f s²] / E[s²] for f = z² under N(1, 1), each parameter's and that of both, by quadrature."""
+    epsilon, weights = np.polynomial.hermite_e.hermegauss(20)
+    weights, f = weights / weights.sum(), (1 + epsilon) ** 2
+    scores = {"mu": epsilon**2, "sigma": (epsilon**2 - 1) ** 2}
+    both = scores["mu"] + scores["sigma"]
+    each = {name: float((weights * f * s).sum() / (weights * s).sum()) for name, s in scores.items()}
+    return each, float((weights * f * both).sum() / (weights * both).sum())
