@@ -17,6 +17,8 @@ from reparam.program import Params, Program
 
 ACCURACY = 0.05
 """The relative error of a gradient that samples are counted for."""
+CHUNK = 4096
+"""Draws at once: so few chunks that tracing the estimate would take longer than all of them."""
 
 
 def measured(
@@ -26,10 +28,11 @@ def measured(
     params: Params,
     options: Mapping[str, Any] | None = None,
 ) -> Moments:
-    """Moments of the cell's estimator, with further `options`, over `draws` draws of streams of the experiment's own."""
+    """Moments of the cell's estimator, with further `options`, over `draws` draws of the experiment's own streams."""
     method, axes = spec["method"], (spec["paper"], spec["experiment"], seed)
     estimator = make(method["name"], {**method["options"], **(options or {})})
-    return begin(estimator, program, params, axes).take(int(spec["evaluation"]["draws"]), compiled=False)
+    sampler = begin(estimator, program, params, axes, chunk=CHUNK)
+    return sampler.take(int(spec["evaluation"]["draws"]), compiled=False)
 
 
 def apart(moments: Moments, exact: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -45,11 +48,13 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     """The cell's estimator on a problem at each of its settings (`values`, the metric `x`) or, where `option` names one
     of its options, at each value of that (`settings`, the metric of the option's name).
 
-    Rows at step = number of the setting: bias_z (the largest error of an entry of the mean in standard errors),
-    worst_bias_z at the last step, relative_bias (the norm of the error over that of the exact gradient), variance (summed over entries), variance/<parameter>,
-    gradient/<parameter> (the norm of the exact one), samples (how many of these estimates make a relative standard
-    error of 5 %), evaluations, and formula/<estimator>/<parameter>, the variance by the tutorial's formula. With
-    `slope`: slope/<parameter>, that of ln variance against ln x over so many last settings.
+    Rows at step = number of the setting:
+    - bias_z: the largest error of an entry of the mean in standard errors; worst_bias_z, of all settings, at the last;
+    - relative_bias: the norm of the mean's error over that of the exact gradient;
+    - variance, summed over entries, and variance/<parameter>; gradient/<parameter>, the norm of the exact one;
+    - samples: how many of these estimates make a relative standard error of 5 %; evaluations;
+    - formula/<estimator>/<parameter>: the variance by the tutorial's formula;
+    - with `slope`: slope/<parameter>, that of ln variance against ln x over so many last settings.
     """
     given = spec["evaluation"]
     problem = PROBLEMS[given["problem"]](given["values"])
@@ -116,8 +121,8 @@ def _slopes(rows: list[Row], values: list[float], count: int, along: str) -> lis
 def baselines(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """(f − b) ∇ log q for constants b, f = z² under N(1, 1) (T1 §4.3): b is taken from f, as any baseline is.
 
-    Rows at step = number of the b: b, bias_z, variance/<parameter>. At the last step: worst_bias_z; best/<parameter>, where the
-    measured parabola of the variance has its lowest point; optimal/<parameter>, b* by the tutorial's formula; mean, E f;
+    Rows at step = number of the b: b, bias_z, variance/<parameter>. At the last step: worst_bias_z; best/<parameter>,
+    where the measured parabola of the variance is lowest; optimal/<parameter>, b* by the tutorial's formula; mean, E f;
     best_shared, of the sum of both variances; shared, E[f |∇ log q|²] / E[|∇ log q|²].
     """
     b = spec["evaluation"]["values"]

@@ -1,4 +1,4 @@
-"""The bound and its gradient: its two forms, its gap, its split gradient, its tighter relative, its two sources of noise.
+"""The bound: its two forms and its gap, its gradient in two terms, its tighter relative, its two sources of noise.
 
 All on z ~ N(0, 1), x|z ~ N(w z + b, s²), whose likelihood and posterior are known, with q = N(μ, σ²).
 """
@@ -183,7 +183,9 @@ def weighted_bound(spec: Mapping[str, Any], seed: int, device: torch.device) -> 
         ]
         if samples == 2:
             few, own = x[:3], {name: entry[:3] for name, entry in params.items()}
-            exact = torch.func.grad(lambda p: objectives.bound(bound(few), p, 2, nodes=48).sum())(own)
+            exact = torch.func.grad(lambda p, few=few: objectives.bound(bound(few), p, 2, nodes=48).sum())(
+                own
+            )
             z = apart(measured(spec, seed, several(few, 2), own), exact)
             rows.append((number, "gradient_z", max(float(entry.max()) for entry in z.values())))
     return Findings(rows, {})

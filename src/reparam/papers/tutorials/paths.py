@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -178,7 +177,7 @@ def no_path(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     """
     u = draw("uniform", (1000,), _source(spec, seed), DOUBLE)
     p = torch.tensor(0.3, dtype=DOUBLE)
-    slope = torch.func.jacfwd(lambda p: torch.heaviside(p - u, torch.zeros_like(u)))(p)
+    slope = torch.func.jacrev(lambda p: (1 + torch.sign(p - u)) / 2)(p)
 
     def program(params: Params, sample: Sample) -> Tensor:
         return (sample("z", Bernoulli(probs=params["p"])) - 0.45).square()
@@ -233,39 +232,39 @@ def functions(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     return Findings(rows, {})
 
 
-SCALES = {
+SCALES: dict[str, Callable[[Tensor], Tensor]] = {
     "plain": lambda raw: (0.5 * raw).exp(),
     "clamp": lambda raw: torch.exp(0.5 * torch.clamp(raw, -20, 2)),
     "softplus": torch.nn.functional.softplus,
     "constant": lambda raw: torch.exp(0.5 * raw) + 1e-6,
 }
 """T1 §8.2, word for word, and the plain exponential that they are to cure."""
-OWN = {"clamp": scale_from_log_variance, "softplus": scale_from_softplus, "constant": scale_from_exp}
+OWN: dict[str, Callable[[Tensor], Tensor]] = {
+    "clamp": scale_from_log_variance,
+    "softplus": scale_from_softplus,
+    "constant": scale_from_exp,
+}
 
 
 @procedure("small_scales")
 def small_scales(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """T1 §8.2 in single precision, as users have it, along the network's output `raw` from 0 to −200.
 
-    Rows at step = number of the raw: raw; score/<cure>, 1/σ, the size of ∇_z log q at ε = 1 and of the score function's
-    ∇_μ log q; slope/<cure>, dσ/draw; path/<cure>, |d/draw| of one pathwise estimate of log p(x|z) − KL(q ‖ N(0, 1)) with
-    a unit Gaussian decoder at x = 1.5, μ = 0.5, ε = 1; and score/own_<cure>, 1/σ of this package's functions.
+    Rows at step = number of the raw: raw; score/<cure>, 1/σ, the size of ∇_z log q and of ∇_μ log q
+    at ε = 1; slope/<cure>, dσ/draw; path/<cure>, |d/draw| of a pathwise estimate of log p(x|z) − KL(q ‖ N(0, 1)) with a
+    unit Gaussian decoder at x = 1.5, μ = 0.5, ε = 1; and score/own_<cure>, 1/σ of this package's functions.
     """
-    rows: list[Row] = []
-    for number, value in enumerate(np.linspace(0, -200, int(spec["evaluation"]["points"]))):
-        raw = torch.tensor(float(value))
-        rows.append((number, "raw", float(value)))
-        for name, scale in SCALES.items():
+    raw = torch.linspace(0, -200, int(spec["evaluation"]["points"]))
+    columns: dict[str, Tensor] = {"raw": raw}
+    for name, scale in SCALES.items():
 
-            def bound(raw: Tensor, scale: Any = scale) -> Tensor:
-                sigma = scale(raw)
-                z = 0.5 + sigma
-                return -0.5 * (1.5 - z) ** 2 - 0.5 * (sigma**2 + 0.25 - 1) + sigma.log()
+        def bound(raw: Tensor, scale: Callable[[Tensor], Tensor] = scale) -> Tensor:
+            sigma = scale(raw)
+            z = 0.5 + sigma
+            return -0.5 * (1.5 - z) ** 2 - 0.5 * (sigma**2 + 0.25 - 1) + sigma.log()
 
-            rows += [
-                (number, f"score/{name}", float(1 / scale(raw))),
-                (number, f"slope/{name}", float(torch.func.grad(scale)(raw))),
-                (number, f"path/{name}", float(torch.func.grad(bound)(raw).abs())),
-            ]
-        rows += [(number, f"score/own_{name}", float(1 / scale(raw))) for name, scale in OWN.items()]
-    return Findings(rows, {})
+        columns[f"score/{name}"] = 1 / scale(raw)
+        columns[f"slope/{name}"] = torch.vmap(torch.func.grad(scale))(raw)
+        columns[f"path/{name}"] = torch.vmap(torch.func.grad(bound))(raw).abs()
+    columns |= {f"score/own_{name}": 1 / scale(raw) for name, scale in OWN.items()}
+    return Findings([(i, m, float(v)) for m, column in columns.items() for i, v in enumerate(column)], {})

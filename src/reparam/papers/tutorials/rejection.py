@@ -58,10 +58,12 @@ def _program(build: Build, of: Callable[[Tensor], Tensor]) -> Program:
 def rejection(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """von Mises–Fisher vectors (f = w, the cosine to the mean direction) and Gamma variables (f = log z).
 
-    Rows at step = number of the κ (α), by law: <law>/shape; <law>/fit, √n D of the variable w (z); <law>/mean_z of
-    E[w] = A(κ) (E z = α) in standard errors; <law>/exact, the derivative 1 − A² − (m − 1) A/κ (the trigamma function of α); <law>/bias_z, the error of
-    the cell's estimator in standard errors; and, for the accepted path differentiated without the correction for its
-    noise, <law>/dropped_bias_z and <law>/dropped_relative_bias. At the last step also <law>/worst_<metric>.
+    Rows at step = number of the κ (α), by law:
+    - <law>/shape, κ (α); <law>/fit, √n D of the variable w (z); <law>/mean_z of E[w] = A(κ) (E z = α), in standard errors;
+    - <law>/exact, the derivative 1 − A² − (m − 1) A/κ (the trigamma function of α);
+    - <law>/bias_z, the error of the cell's estimator in standard errors;
+    - <law>/dropped_bias_z and <law>/dropped_relative_bias, of the accepted path differentiated without the correction;
+    - <law>/worst_<metric>, at the last step.
     """
     given = spec["evaluation"]
     cases: list[tuple[str, Build, Callable[[Tensor], Tensor], list[float]]] = [

@@ -20,7 +20,7 @@ from reparam.distributions import (
     PlanarFlow,
     standard_normal,
 )
-from reparam.engine import optimisers, paths
+from reparam.engine import optimisers
 from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.estimators import make
 from reparam.noise import draw, draw_block, generator
@@ -112,15 +112,15 @@ def policy(source: torch.Generator) -> Use:
 
 
 def normalizing_flow(source: torch.Generator) -> Use:
-    """Four planar maps fitted to a bent density by log p̃(z) − log q(z), finely sampled on noise of its own."""
-    params = {f"flow.{part}{i}": 0.3 * _draw(source, 2) for i in range(4) for part in ("weight", "scale")}
-    params |= {f"flow.bias{i}": torch.zeros(()) for i in range(4)}
+    """Two planar maps fitted to a bent density by log p̃(z) − log q(z), finely sampled on noise of its own."""
+    params = {f"flow.{part}{i}": 0.3 * _draw(source, 2) for i in range(2) for part in ("weight", "scale")}
+    params |= {f"flow.bias{i}": torch.zeros(()) for i in range(2)}
     base = torch.zeros(64, 2)
 
     def law(params: Params) -> NormalizingFlow:
         flows = [
             PlanarFlow(params[f"flow.weight{i}"], params[f"flow.scale{i}"], params[f"flow.bias{i}"])
-            for i in range(4)
+            for i in range(2)
         ]
         return NormalizingFlow(standard_normal(base), flows)
 
@@ -147,7 +147,7 @@ VARIABLES, CLASSES = 2, 8
 def categorical_vae(source: torch.Generator) -> Use:
     """A VAE of 8 × 8 digits with two latent variables of eight classes each (T1 ex. 2); its bound by enumeration."""
     digits = data.prepare(data.load("digits"), "threshold")
-    x = digits.train[:200].float()
+    x = digits.train[:100].float()
     prior = OneHotCategorical(logits=torch.zeros(VARIABLES, CLASSES))
     sizes = {"encoder": (64, VARIABLES * CLASSES), "decoder": (VARIABLES * CLASSES, 64)}
     params = {f"{name}.weight": 0.05 * _draw(source, out, inputs) for name, (inputs, out) in sizes.items()}
@@ -190,23 +190,16 @@ def use(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     steps = int(given["steps"])
     noise = draw_block(estimator.noise(sites), (*axes, "training"), steps)
     tunables, memory = estimator.start(model.params, sites, generator(*axes, "start"))
-    state = {"params": model.params, "optimiser": optimiser.init(model.params), "memory": memory}
-
-    def step(state: dict[str, Any], noise: Any) -> dict[str, Any]:
-        found = estimate_gradient(
-            estimator, model.program, state["params"], noise, tunables, state["memory"], tune=False
-        )
-        downhill = {name: -entry for name, entry in found.gradient.items()}
-        params, moments = optimiser.update(downhill, state["optimiser"], state["params"])
-        return {"params": params, "optimiser": moments, "memory": found.memory}
-
-    ready = paths.build(step, (state, tree_map(lambda entry: entry[0], noise)), "traced")
+    params, moments = model.params, optimiser.init(model.params)
     due = {round(p) for p in np.linspace(0, steps, int(given["points"]) + 1)}
     rows: list[Row] = []
-    with torch.no_grad():
-        for number in range(steps + 1):
-            if number in due:
-                rows.append((number, "objective", float(model.objective(state["params"]))))
-            if number < steps:
-                state = ready(state, tree_map(lambda entry, number=number: entry[number], noise))
+    for number in range(steps + 1):
+        if number in due:
+            rows.append((number, "objective", float(model.objective(params))))
+        if number < steps:
+            one = tree_map(lambda entry, number=number: entry[number], noise)
+            found = estimate_gradient(estimator, model.program, params, one, tunables, memory, tune=False)
+            downhill = {name: -entry for name, entry in found.gradient.items()}
+            params, moments = optimiser.update(downhill, moments, params)
+            memory = found.memory
     return Findings(rows, {})
