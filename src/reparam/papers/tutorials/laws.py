@@ -128,10 +128,11 @@ def laws(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
 
     Rows at step 0, by law: fit/<law>, √n times the largest distance from the CDF; gradient_z/<law>, by the cell's
     estimator: the largest error in standard errors, against quadrature; finite/<law>, the share of draws at which ∂z/∂φ
-    is finite. For the Normal law also mean_z and variance_z.
+    is finite. For the Normal law also mean_z and variance_z. Arrays: noise and samples of the Normal law.
     """
     draws = int(spec["evaluation"]["draws"])
     rows: list[Row] = []
+    arrays: dict[str, Array] = {}
     for name, known in LAWS.items():
         inputs = [torch.tensor(p, dtype=torch.float64) for p in known.parameters]
         law, axes = known.law(*inputs), (spec["paper"], spec["experiment"], seed, "fit")
@@ -157,7 +158,8 @@ def laws(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
             rows.append((0, "mean_z", abs(float(z.mean()) - loc) / (scale / draws**0.5)))
             spread = scale**2 * (2 / (draws - 1)) ** 0.5
             rows.append((0, "variance_z", abs(float(z.var()) - scale**2) / spread))
-    return Findings(rows, {})
+            arrays = {"epsilon": noise["normal"][:400].numpy(), "z": z[:400].numpy()}
+    return Findings(rows, arrays)
 
 
 PROBABILITIES = {
@@ -233,7 +235,7 @@ def proposal(alpha: float, epsilon: Any) -> Any:
 def gamma_maps(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The tutorial's map to a Gamma(α, 1) variable, Marsaglia and Tsang's, and the accepted draws (T1 §5.3).
 
-    Rows at step = number of the α: alpha; <map>/mean and <map>/variance (by quadrature, exact), <map>/fit, of draws, and
+    Rows at step = number of the α: alpha; <map>/mean and <map>/variance (exact, by quadrature), <map>/fit of draws, and
     <map>/mean_error, |mean/α − 1|, for the maps tutorial and proposal; accepted/fit, of our rejection sampler;
     gradient_z, that of d/dα E[z²] = 2α + 1 by the cell's estimator; <map>/slope, the same of the maps, exact.
     scale_error: mean of Gamma(α, rate β) at β = 2 over that of the tutorial's β z, less 1. Arrays: draws of each map.

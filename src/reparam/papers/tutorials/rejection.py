@@ -59,7 +59,7 @@ def rejection(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     """von Mises–Fisher vectors (f = w, the cosine to the mean direction) and Gamma variables (f = log z).
 
     Rows at step = number of the κ (α), by law:
-    - <law>/shape, κ (α); <law>/fit, √n D of the variable w (z); <law>/mean_z of E[w] = A(κ) (E z = α), in standard errors;
+    - <law>/shape, κ (α); <law>/fit, √n D of w (z); <law>/mean_z of E[w] = A(κ) (E z = α), in standard errors;
     - <law>/exact, the derivative 1 − A² − (m − 1) A/κ (the trigamma function of α);
     - <law>/bias_z, the error of the cell's estimator in standard errors;
     - <law>/dropped_bias_z and <law>/dropped_relative_bias, of the accepted path differentiated without the correction;
