@@ -11,6 +11,7 @@ from reparam.errors import OutputError
 from reparam.estimators.summary import summaries
 from reparam.measure.contract import moments
 from reparam.report import words
+from reparam.report.advice import judged
 from reparam.report.choices import choices
 from reparam.report.coverage import coverage_rows, totals, troubled
 from reparam.report.gallery import gallery
@@ -46,6 +47,7 @@ def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path
         missing_tables=tables.missing,
         papers=read,
         overview=[(paper, tally([c for c in claims if c.paper == paper.key])) for paper in read],
+        charts=[judged(paper.advice, claims) for paper in read if paper.advice],
         claims=claims,
         tally=tally(claims),
         reasons=unjudged_reasons(claims),

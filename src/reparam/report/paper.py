@@ -1,4 +1,4 @@
-"""A paper's folder as the report reads it: README, claims and figures."""
+"""A paper's folder as the report reads it: README, claims, figures and advice."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reparam.evidence.claims import Claim, load_claims
+from reparam.report.advice import Chart, read_advice
 from reparam.report.figures import Figure, load_figures
 from reparam.report.markdown import split_title, to_html
 
@@ -19,6 +20,7 @@ class Paper:
     protocol: Markup
     claims: tuple[Claim, ...]
     figures: list[Figure]
+    advice: Chart | None
 
 
 def read_paper(key: str, folder: Path) -> Paper:
@@ -27,4 +29,4 @@ def read_paper(key: str, folder: Path) -> Paper:
     readme, claims = folder / "README.md", folder / "claims.yaml"
     title, text = split_title(readme.read_text(encoding="utf-8") if readme.is_file() else "", key)
     stated = load_claims(claims, key) if claims.is_file() else ()
-    return Paper(key, title, to_html(text), stated, load_figures(folder))
+    return Paper(key, title, to_html(text), stated, load_figures(folder), read_advice(key, folder))

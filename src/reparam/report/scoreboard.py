@@ -2,6 +2,7 @@
 it."""
 
 import json
+import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -36,6 +37,11 @@ class Claim:
     used: list[str]
     stale: bool
     """Whether the verdict was reached by another rule than the one claims.yaml states now."""
+
+    @property
+    def anchor(self) -> str:
+        """The claim's id in the page."""
+        return re.sub(r"[^\w.-]+", "-", f"claim-{self.paper}-{self.claim}")
 
     @property
     def effect(self) -> Any:

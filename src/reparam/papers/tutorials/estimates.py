@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,11 @@ def apart(moments: Moments, exact: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @procedure("moments")
 def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
-    """The cell's estimator on a problem at each of its settings (`values`, the metric `x`) or, where `option` names one
-    of its options, at each value of that (`settings`, the metric of the option's name).
+    """The cell's estimator on a problem at each of its `values` and, where `option` names one of its own options, at each
+    of that option's `settings`, all on the same noise.
 
     Rows at step = number of the setting:
+    - x: the option's setting, or the problem's;
     - bias_z: the largest error of an entry of the mean in standard errors; worst_bias_z, of all settings, at the last;
     - relative_bias: the norm of the mean's error over that of the exact gradient;
     - variance, summed over entries, and variance/<parameter>; gradient/<parameter>, the norm of the exact one;
@@ -57,19 +59,18 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     - with `slope`: slope/<parameter>, that of ln variance against ln x over so many last settings.
     """
     given = spec["evaluation"]
-    problem = PROBLEMS[given["problem"]](given["values"])
     option = given.get("option")
+    settings = [{option: setting} for setting in given["settings"]] if option else [{}]
+    cases = [(x, own) for x in given["values"] for own in settings]
     rows: list[Row] = []
-    for number, setting in enumerate(given["settings"] if option else [None]):
-        own = {option: setting} if option else {}
+    for number, (x, own) in enumerate(cases):
+        problem = PROBLEMS[given["problem"]](x)
         found = measured(spec, seed, problem.program, problem.params, own)
-        first = number * len(given["values"])
-        for i, x in enumerate(given["values"]):
-            rows.append((first + i, option or "x", setting if option else x))
-            rows += [(first + i, name, value) for name, value in _quantities(found, problem, i).items()]
+        rows.append((number, "x", float(own[option] if option else x)))
+        rows += [(number, name, value) for name, value in _quantities(found, problem).items()]
     rows += worst(rows, "bias_z")
     if "slope" in given:
-        rows += _slopes(rows, given["values"], given["slope"], option or "x")
+        rows += _slopes(rows, given["slope"])
     return Findings(rows, {})
 
 
@@ -79,33 +80,33 @@ def worst(rows: list[Row], metric: str) -> list[Row]:
     return [(max(step for step, _, _ in rows), f"worst_{metric}", largest)]
 
 
-def _quantities(found: Moments, problem: Problem, i: int) -> dict[str, float]:
-    """Of the plate's entry i, summed over the entries of each parameter."""
+def _quantities(found: Moments, problem: Problem) -> dict[str, float]:
+    """Summed over the entries of each parameter."""
     names = list(problem.params)
     z = apart(found, problem.exact)
-    off = sum((found.mean[name][i] - problem.exact[name][i]).square().sum() for name in names)
-    size = sum(problem.exact[name][i].square().sum() for name in names)
-    variance = {name: found.variance[name][i].sum() for name in names}
+    off = sum((found.mean[name] - problem.exact[name]).square().sum() for name in names)
+    size = sum(problem.exact[name].square().sum() for name in names)
+    variance = {name: found.variance[name].sum() for name in names}
     total = sum(variance.values())
     quantities = {
-        "bias_z": max(z[name][i].max() for name in names),
+        "bias_z": max(z[name].max() for name in names),
         "relative_bias": torch.as_tensor(off / size).sqrt(),
         "variance": total,
         "samples": total / (ACCURACY**2 * size),
         "evaluations": found.evaluations,
         **{f"variance/{name}": entry for name, entry in variance.items()},
-        **{f"gradient/{name}": problem.exact[name][i].norm() for name in names},
-        **{f"formula/{e}/{name}": v[i] for e, by in problem.variances.items() for name, v in by.items()},
+        **{f"gradient/{name}": problem.exact[name].norm() for name in names},
+        **{f"formula/{e}/{name}": v.sum() for e, by in problem.variances.items() for name, v in by.items()},
     }
     return {name: float(value) for name, value in quantities.items()}
 
 
-def _slopes(rows: list[Row], values: list[float], count: int, along: str) -> list[Row]:
+def _slopes(rows: list[Row], count: int) -> list[Row]:
     """One row for each parameter, at the last step."""
     last = max(step for step, _, _ in rows)
     steps = range(last + 1 - count, last + 1)
     by = {(step, metric): value for step, metric, value in rows}
-    x = np.log([by[step, along] for step in steps])
+    x = np.log([by[step, "x"] for step in steps])
     parameters = sorted({metric for _, metric, _ in rows if metric.startswith("variance/")})
     return [
         (
@@ -126,26 +127,32 @@ def baselines(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     best_shared, of the sum of both variances; shared, E[f |∇ log q|²] / E[|∇ log q|²].
     """
     b = spec["evaluation"]["values"]
-    problem = gaussian(lambda z, b: z.square() - b, b)
-    found = measured(spec, seed, problem.program, problem.params)
-    z = apart(found, problem.exact)
     rows: list[Row] = []
+    curves: dict[str, list[float]] = {"mu": [], "sigma": []}
     for i, value in enumerate(b):
-        rows += [(i, "b", float(value)), (i, "bias_z", max(float(entry[i]) for entry in z.values()))]
-        rows += [(i, f"variance/{name}", float(entry[i])) for name, entry in found.variance.items()]
-    curves = {name: entry.numpy() for name, entry in found.variance.items()}
-    best = {name: _vertex(np.array(b), curve) for name, curve in curves.items()}
+        problem = gaussian(partial(_shifted, b=float(value)))
+        found = measured(spec, seed, problem.program, problem.params)
+        off = max(float(entry.max()) for entry in apart(found, problem.exact).values())
+        rows += [(i, "b", float(value)), (i, "bias_z", off)]
+        for name, curve in curves.items():
+            curve.append(float(found.variance[name]))
+            rows.append((i, f"variance/{name}", curve[-1]))
+    best = {name: _vertex(b, curve) for name, curve in curves.items()}
     last = len(b) - 1
     optimal, shared = _optimal()
     rows += [(last, f"best/{name}", value) for name, value in best.items()]
     rows += [(last, f"optimal/{name}", value) for name, value in optimal.items()]
     rows += [(last, "mean", 2.0), (last, "shared", shared)]
     rows += worst(rows, "bias_z")
-    rows.append((last, "best_shared", _vertex(np.array(b), curves["mu"] + curves["sigma"])))
+    rows.append((last, "best_shared", _vertex(b, np.add(curves["mu"], curves["sigma"]))))
     return Findings(rows, {})
 
 
-def _vertex(x: np.ndarray, y: np.ndarray) -> float:
+def _shifted(z: Tensor, b: float) -> Tensor:
+    return z.square() - b
+
+
+def _vertex(x: Any, y: Any) -> float:
     """Where the parabola through (x, y) is lowest."""
     square, linear, _ = np.polyfit(x, y, 2)
     return float(-linear / (2 * square))

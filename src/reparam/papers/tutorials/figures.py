@@ -38,7 +38,7 @@ FIGURES = [
         "The decision chart with what this run measured; the first section of this page has each answer's "
         "claims.",
         chart,
-        ("constant", "frequency", "temperature", "discrete-*", "step"),
+        ("constant", "frequency", "temperature", "discrete-*", "step", "categorical-vae"),
     ),
     Figure(
         "structure",

@@ -17,21 +17,25 @@
 
   const reveal = () => {
     const target = location.hash.length > 1 && byId(decodeURIComponent(location.hash.slice(1)));
-    if (target && target.tagName === "DETAILS") { target.open = true; target.scrollIntoView(); }
+    if (!target) return;
+    if (target.tagName === "DETAILS") target.open = true;
+    else if (target.matches("tbody.claim")) { target.hidden = false; show(target, true); }
+    else return;
+    target.scrollIntoView();
   };
-  addEventListener("hashchange", reveal);
-  reveal();
+  const show = (claim, open) => {
+    claim.querySelector(".toggle").setAttribute("aria-expanded", open);
+    claim.querySelector(".detail").hidden = !open;
+  };
 
-  const board = byId("board");
-  if (!board) return;
-  const claims = [...board.querySelectorAll("tbody.claim")];
-
+  const board = byId("board"), claims = board ? [...board.querySelectorAll("tbody.claim")] : [];
   for (const claim of claims) {
-    const button = claim.querySelector(".toggle"), detail = claim.querySelector(".detail");
-    const show = open => { button.setAttribute("aria-expanded", open); detail.hidden = !open; };
-    button.addEventListener("click", () => show(detail.hidden));
-    show(false);
+    claim.querySelector(".toggle").addEventListener("click", () => show(claim, claim.querySelector(".detail").hidden));
+    show(claim, false);
   }
+  addEventListener("hashchange", reveal);
+
+  if (!board) { reveal(); return; }
 
   const compare = {
     text: (a, b) => a.localeCompare(b),
@@ -71,4 +75,5 @@
   filters.addEventListener("input", filter);
   filters.addEventListener("submit", event => event.preventDefault());
   filter();
+  reveal();
 })();

@@ -63,9 +63,9 @@ def temperature(data: PaperData) -> Canvas | None:
         return None
     figure, axes = canvas(columns=2, width=4.8)
     for ax, (metric, name) in zip(axes[0], panels.items(), strict=True):
-        frame = data.series(metric, experiment="temperature", x="temperature")
+        frame = data.series(metric, experiment="temperature", x="x")
         for estimator, rows in frame.groupby("estimator"):
-            band(ax, rows, "temperature", "value", estimator=str(estimator), geometric=True)
+            band(ax, rows, "x", "value", estimator=str(estimator), geometric=True)
         for estimator in ("score_function", "score_function_loo", "straight_through", "rebar"):
             level = number(data, metric, "discrete-problemcategories", estimator)
             if metric == "variance" or estimator == "straight_through":
