@@ -140,6 +140,14 @@ def test_a_link_to_a_cell_opens_it(open_page) -> None:
     target.locator("pre").first.wait_for(state="visible")
 
 
+def test_a_link_from_the_advice_opens_the_claim_even_when_it_is_filtered_away(open_page) -> None:
+    tab = open_page()
+    tab.get_by_label("Text").fill("no such words")
+    tab.locator(".evidence a", has_text="DEMO-2").click()
+    tab.locator("#claim-demo2014-DEMO-2 .detail").wait_for(state="visible")
+    assert ids(tab) == ["DEMO-2"]
+
+
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
 def test_no_horizontal_scrolling_of_the_page(open_page, width: int) -> None:
     tab = open_page(width)

@@ -46,8 +46,8 @@ def apart(moments: Moments, exact: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @procedure("moments")
 def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
-    """The cell's estimator on a problem at each of its `values` and, where `option` names one of its own options, at each
-    of that option's `settings`, all on the same noise.
+    """The cell's estimator on a problem at each of its `values` and, where `option` names one of its own options, at
+    each of that option's `settings`, all on the same noise.
 
     Rows at step = number of the setting:
     - x: the option's setting, or the problem's;
