@@ -21,7 +21,7 @@ def section(page: Path) -> Markup:
 
 def test_comes_before_the_scoreboard_and_in_the_navigation(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
-    assert html.index('href="#advice-demo2014"') < html.index('>Scoreboard</a>')
+    assert html.index('href="#advice-demo2014"') < html.index(">Scoreboard</a>")
     assert html.index('<section id="advice-demo2014"') < html.index('<section id="scoreboard"')
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import NullFormatter
 from scipy import stats
 
 from reparam.papers.tutorials.drawing.numbers import number
@@ -52,6 +52,7 @@ def variance(data: PaperData) -> Canvas | None:
             ax.set_xscale("log", base=2)
         else:
             ax.set_xscale("symlog", linthresh=1)
+            ax.set_xlim(left=0)
         label(ax, x=x, y="variance of ∂/∂μ", title=title)
         legend(ax, columns=2)
     return figure
@@ -158,7 +159,7 @@ def scales(data: PaperData) -> Canvas | None:
         ax.set_yscale("log")
         ax.invert_xaxis()
         label(ax, x="network's output (log σ² of the plain one)", y=y)
-        legend(ax, columns=4)
+        legend(ax, columns=2)
     return figure
 
 
@@ -186,6 +187,7 @@ def ranks(data: PaperData) -> Canvas | None:
             )
         ax.set_xscale("log")
         ax.set_yscale("log")
+        ax.xaxis.set_minor_formatter(NullFormatter())
         label(ax, x="variance of one estimate", y="bias over the gradient's norm", y_unit="%", title=title)
         legend(ax, columns=2)
     return figure
@@ -202,6 +204,11 @@ def rejection(data: PaperData) -> Canvas | None:
         rows = rows.assign(value=100 * rows["value"]).rename(columns={f"{law}/shape": "shape"})
         band(ax, rows, "shape", "value", estimator="rsvi", name="correction dropped", marker="o", color=RED)
         ax.axhline(0, color=BLUE, linewidth=1.2, label="with it")
+        ax.set_xscale("log")
+        ax.set_xticks(
+            sorted(rows["shape"].unique()), labels=[f"{value:g}" for value in sorted(rows["shape"].unique())]
+        )
+        ax.xaxis.set_minor_formatter(NullFormatter())
         label(ax, x=x, y="relative bias", y_unit="%")
         legend(ax, columns=2)
     return figure
@@ -229,35 +236,24 @@ def bounds(data: PaperData) -> Canvas | None:
     tight.set_xscale("log")
     tight.set_yscale("log")
     label(tight, x="samples K", y="gap of the bound", y_unit="nats", title="Importance weighting")
-    parts = {"exact_data": ("of the data", BLUE), "exact_noise": ("of the noise", ORANGE)}
-    frames = {name: data.series(name, experiment="two-noises", x="samples") for name in (*parts, "total")}
-    if not frames["total"].empty:
-        means = pd.DataFrame(
-            {name: frame.groupby("samples")["value"].mean() for name, frame in frames.items()}
+    noises = data.metrics[data.metrics["experiment"] == "two-noises"]
+    if not noises.empty:
+        table = noises.pivot_table(index=["seed", "step"], columns="metric", values="value").reset_index()
+        first = table[table["step"] == 0].set_index("seed")["exact_total"]
+        table = table.set_index("seed")
+        names = ["exact_data", "exact_noise", "total"]
+        shares = table[names].div(first, axis=0).assign(samples=table["samples"])
+        means = shares.groupby("samples").mean()
+        bars = [f"{samples:g}" for samples in means.index]
+        split.bar(bars, means["exact_data"], 0.55, color=BLUE, label="of the data, exact")
+        split.bar(
+            bars, means["exact_noise"], 0.55, means["exact_data"], color=ORANGE, label="of the noise, exact"
         )
-        below = np.zeros(len(means))
-        for name, (text, colour) in parts.items():
-            split.bar(
-                [f"{n:g}" for n in means.index],
-                means[name],
-                0.55,
-                below,
-                color=colour,
-                label=f"{text}, exact",
-            )
-            below += means[name].to_numpy()
-        whole = [interval(part["value"].to_numpy()) for _, part in frames["total"].groupby("samples")]
+        whole = [interval(part["total"].to_numpy()) for _, part in shares.groupby("samples")]
         centre, low, high = (np.array(column) for column in zip(*whole, strict=True))
-        split.errorbar(
-            range(len(centre)),
-            centre,
-            [centre - low, high - centre],
-            fmt="o",
-            color=INK,
-            capsize=4,
-            label="whole, measured",
-        )
-    label(split, x="noise samples L", y="variance of the minibatch gradient", title="Two sources of noise")
+        ends = [centre - low, high - centre]
+        split.errorbar(bars, centre, ends, fmt="o", color=INK, capsize=4, label="whole, measured")
+    label(split, x="noise samples L", y="variance over that of L = 1", title="Two sources of noise")
     for ax in (tight, split):
         legend(ax, columns=2)
     return figure
