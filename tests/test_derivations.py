@@ -40,7 +40,7 @@ def number(expression: Any, at: dict[Symbol, Any]) -> Any:
         ends = [
             number(end, at) if end.is_finite else mpmath.mpf("inf") * sympy.sign(end) for end in (low, high)
         ]
-        breaks = sorted(k for k in (mpmath.mpf(0), *at.values()) if ends[0] < k < ends[1])
+        breaks = sorted(k for k in (mpmath.mpf(0), at[NAMES["mu"]]) if ends[0] < k < ends[1])
         return mpmath.quad(
             lambda t: number(expression.function, {**at, variable: t}), [ends[0], *breaks, ends[1]]
         )

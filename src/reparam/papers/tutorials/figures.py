@@ -114,7 +114,8 @@ FIGURES = [
         "bounds",
         "Tighter bounds, and two sources of noise",
         "Linear-Gaussian model. Left: the gap closes as K grows. Right: more noise samples lower only "
-        "their own part of the variance of a minibatch gradient; bars and points are shares of each seed's variance at L = 1.",
+        "their own part of the variance of a minibatch gradient; bars and points are shares of each seed's "
+        "variance at L = 1.",
         bounds,
         ("weighted-bound", "two-noises"),
     ),
