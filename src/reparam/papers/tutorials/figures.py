@@ -19,8 +19,8 @@ FIGURES = [
         "trick",
         "The trick",
         "Left: a sample has no slope until a path is chosen. Middle: with the noise drawn first, the "
-        "sample is a function. Right: single estimates of the gradient of E z² under N(1, 1) whose mean "
-        "has a relative standard error of 5 %.",
+        "sample is a function. Right: evaluations of f until the mean of estimates of the "
+        "gradient of E z² under N(1, 1) has a relative standard error of 5 %.",
         trick,
         ("constant", "laws"),
     ),

@@ -93,7 +93,10 @@ def trick(data: PaperData) -> Canvas | None:
     arrow(opened, (4.7, 2.65), (1.6, 2.65), GREEN, -0.3)
     share = 100 * number(data, "finite/normal", "laws", "pathwise")
     opened.text(5.0, 0.8, f"∂z/∂φ finite at {rounded(share)} % of draws", ha="center", color=GREEN)
-    costs = [number(data, "samples", "constant", estimator, 0) for estimator in estimators]
+    costs = [
+        number(data, "samples", "constant", name, 0) * number(data, "evaluations", "constant", name, 0)
+        for name in estimators
+    ]
     colours = [line_style(estimator)["color"] for estimator in estimators]
     cost.barh([readable(estimator) for estimator in estimators], costs, color=colours)
     for at, value in enumerate(costs):
@@ -102,7 +105,7 @@ def trick(data: PaperData) -> Canvas | None:
         )
     cost.set_xscale("log")
     cost.margins(x=0.3)
-    label(cost, x="estimates for a 5 % error", y="", title="What it buys, for f = z²")
+    label(cost, x="evaluations of f for a 5 % error", y="", title="What it buys, for f = z²")
     return figure
 
 
