@@ -1,5 +1,6 @@
 """docs/derivations.md: every identity that it states, read from the page."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ POINTS = (
     | {"theta": 0.6, "c": 0.9, "u": 0.85, "p": 0.8},
 )
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-STEPS = [line for block in BLOCKS for line in block.splitlines()]
+STEPS = [ast.unparse(step) for block in BLOCKS for step in ast.parse(block).body]
 
 
 def sides(step: str) -> tuple[Expr, Expr]:
@@ -78,6 +79,6 @@ def test_step(step: str) -> None:
 
 def test_the_page_has_the_three_exercises_and_a_wrong_step_fails() -> None:
     assert len(STEPS) > 25
-    for right, wrong in (("== 4 * b", "== 2 * b"), ("== epsilon", "== -epsilon"), ("== -1/2", "== 1/2")):
+    for right, wrong in (("== 4 * b", "== 2 * b"), ("== epsilon", "== -epsilon"), ("== -1 / 2", "== 1 / 2")):
         (step,) = [line for line in STEPS if line.endswith(right)]
         assert not holds(step.replace(right, wrong))
