@@ -98,7 +98,7 @@ FIGURES = [
         "divergence",
         "Divergence by length (Fig 3)",
         "KL of the flow from the normalised target along training, geometric mean over seeds with a 95 % band, and the "
-        "bound E[log q + U] at the end, which cannot fall below −log Z. Only U₁ is proper without our wall; on U₂ to U₄ "
+        "bound E[log q + U] at the end, never below −log Z. Only U₁ is proper without our wall; on U₂ to U₄ "
         "the paper's bounds have no absolute meaning.",
         divergence,
         ("potentials-length*",),
