@@ -17,7 +17,7 @@ from reparam.measure import contract
 from reparam.measure.contract.cases import by_setting
 from reparam.measure.contract.moments import FAMILY, LEVEL
 
-NUMBERS = 3000
+NUMBERS = 3200
 LEAST_POWER = 0.9
 """Of every check of a mean under the first setting of an estimator among PROMISES, against 5 % in any one parameter's
 gradient."""

@@ -28,16 +28,27 @@ class C:
 '''
 
 
+def forget():
+    """What was read of files stays read within a process."""
+    for known in (sources.tree_digest, sources._parse, sources._direct, sources._names, sources._plugins):
+        known.cache_clear()
+
+
 @pytest.fixture
-def package(tmp_path):
+def fresh():
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def package(tmp_path, fresh):
     def write(**files):
         for name, text in files.items():
             file = tmp_path / "pkg" / (name.replace("__", "/") + ".py")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        sources.tree_digest.cache_clear()
-        sources._parse.cache_clear()
-        sources._imports.cache_clear()
+        forget()
         return tmp_path / "pkg"
 
     write(init="")
@@ -133,7 +144,7 @@ def test_a_cell_hangs_on_its_own_method_task_and_measurements_only():
         modules = [sources.CELL_RUNNER, *sources._registered("estimator", label, FOLDERS, sources.PACKAGE)]
         return closure(modules)
 
-    FOLDERS = ["estimators", "engine/learners"]
+    FOLDERS = ("estimators", "engine/learners")
     assert "reparam.estimators.pathwise" in roots("pathwise")
     assert "reparam.estimators.score_function" not in roots("pathwise")
     assert "reparam.engine.learners.wake_sleep" not in roots("pathwise")
@@ -196,7 +207,7 @@ def test_a_procedure_s_cell_hangs_on_its_module(monkeypatch, file, own):
         {"name": "mixed", "options": {"sites": {"z": {"name": "foreign", "rate": 1}}}},
     ],
 )
-def test_a_plug_in_s_code_counts(monkeypatch, tmp_path, method):
+def test_a_plug_in_s_code_counts(monkeypatch, tmp_path, method, fresh):
     toy = Path(__file__).parents[1] / "workflow"
     cell = make_plan(parse({"scale": "quick"}), toy).cells[0]
     cell.spec["method"] = method
@@ -207,9 +218,7 @@ def test_a_plug_in_s_code_counts(monkeypatch, tmp_path, method):
     before = cell_digest(cell), oracle_digest("foreign")
     assert "foreign" in sources.estimators() and "foreign" in sources.methods(cell)
     (tmp_path / "foreign_estimator.py").write_text("RATE = 2")
-    sources.tree_digest.cache_clear()
-    sources._parse.cache_clear()
-    sources._imports.cache_clear()
+    forget()
     assert cell_digest(cell) != before[0] and oracle_digest("foreign") != before[1]
 
 

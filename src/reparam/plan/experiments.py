@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,18 @@ def papers(folder: Path = PAPERS) -> list[str]:
 
 def read(paper: str, folder: Path = PAPERS) -> dict[str, Any]:
     """The checked content of a paper's experiments.yaml; ReparamError names the faulty key."""
+    file = folder / paper / "experiments.yaml"
+    return dict(_read(paper, file, file.stat().st_mtime_ns if file.is_file() else 0))
+
+
+@cache
+def _read(paper: str, file: Path, _modified: int) -> Mapping[str, Any]:
+    """A plan reads each file once per scale; callers change copies only."""
     where = f"{paper}/experiments.yaml"
-    content = yaml_file.read(folder / paper / "experiments.yaml", where)
+    content: Mapping[str, Any] = yaml_file.read(file, where)
     schema.check(content, "experiments", where)
     _check_names([paper, *content["experiments"]], where)
-    return dict(content)
+    return content
 
 
 def expand(paper: str, scale: str, folder: Path = PAPERS) -> list[Experiment]:

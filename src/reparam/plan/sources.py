@@ -42,15 +42,15 @@ def digest(modules: Iterable[str], files: Iterable[Path] = (), package: Path = P
 
 def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) -> str:
     """The digest of all code that can change this cell's result, other methods' code not included."""
-    roots = [runner, *_registered("task", cell.spec["task"].get("name"), ["tasks"], package)]
+    roots = [runner, *_registered("task", cell.spec["task"].get("name"), ("tasks",), package)]
     for measurement in cell.spec["measurements"]:
-        roots += _registered("measurement", measurement, ["measure"], package)
+        roots += _registered("measurement", measurement, ("measure",), package)
     used = methods(cell)
     if cell.spec["procedure"] == "train":
         for method in used:
-            roots += _registered("estimator", method, ["estimators", "engine/learners"], package)
+            roots += _registered("estimator", method, ("estimators", "engine/learners"), package)
     else:
-        roots += _registered("procedure", cell.spec["procedure"], ["cells", f"papers/{cell.paper}"], package)
+        roots += _registered("procedure", cell.spec["procedure"], ("cells", f"papers/{cell.paper}"), package)
     return _with_plugins(digest(roots, package=package), used)
 
 
@@ -59,13 +59,13 @@ def oracle_digest(name: str, package: Path = PACKAGE) -> str:
 
     That is the checks, the estimator's module, and the estimators that its card's settings name as parts of it.
     """
-    known = _names(["estimators"], package)
+    known = _names(("estimators",), package)
     used, todo = set[str](), [name]
     while todo:
         if (part := todo.pop()) not in used:
             used.add(part)
             todo += _named_in(known[part][0], package) if part in known else []
-    modules = [module for part in used for module in _registered("estimator", part, ["estimators"], package)]
+    modules = [module for part in used for module in _registered("estimator", part, ("estimators",), package)]
     return _with_plugins(digest([ORACLE_CHECKS, *modules], package=package), used)
 
 
@@ -82,12 +82,12 @@ def methods(cell: Cell) -> set[str]:
 
 def estimators(package: Path = PACKAGE) -> list[str]:
     """The names of all estimators, installed plug-ins included: those that have oracles."""
-    return sorted({*_names(["estimators"], package), *(plugin.name for plugin in _plugins())})
+    return sorted({*_names(("estimators",), package), *(plugin.name for plugin in _plugins())})
 
 
 def estimator_modules(package: Path = PACKAGE) -> list[str]:
     """The modules of the suite's own estimators."""
-    return sorted({module for module, _ in _names(["estimators"], package).values()})
+    return sorted({module for module, _ in _names(("estimators",), package).values()})
 
 
 def figure_modules(package: Path = PACKAGE) -> list[str]:
@@ -99,7 +99,7 @@ def figure_modules(package: Path = PACKAGE) -> list[str]:
 
 def learners(package: Path = PACKAGE) -> dict[str, str]:
     """The methods that are no gradient estimators, by name, with the first line of their docstrings."""
-    return {name: line for name, (_, line) in _names(["engine/learners"], package).items()}
+    return {name: line for name, (_, line) in _names(("engine/learners",), package).items()}
 
 
 def closure(modules: Iterable[str], package: Path = PACKAGE) -> set[str]:
@@ -113,13 +113,20 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> set[str]:
         if module in found or module == FACADE:
             continue
         found.add(module)
-        file = module_file(module, package)
-        assert file is not None
-        parent = module.rpartition(".")[0]
-        todo += [name for name in (*_imports(file, module), parent) if module_file(name, package) is not None]
+        todo += _direct(module, package)
     return found
 
 
+@cache
+def _direct(module: str, package: Path) -> tuple[str, ...]:
+    """The modules of `package` that one of its modules imports itself, and the package that it lies in."""
+    file = module_file(module, package)
+    assert file is not None
+    names = (*_imports(file, module), module.rpartition(".")[0])
+    return tuple(name for name in names if module_file(name, package) is not None)
+
+
+@cache
 def module_file(module: str, package: Path = PACKAGE) -> Path | None:
     """The file of a module of `package`, or None when the name is not a module of it."""
     head, *rest = module.split(".")
@@ -160,7 +167,6 @@ def _parse(file: Path) -> ast.Module:
         raise ReparamError(f"{file.name}, line {error.lineno}: not valid Python: {error.msg}") from None
 
 
-@cache
 def _imports(file: Path, module: str) -> tuple[str, ...]:
     """Names that may be modules: `from a import b` gives both `a` and `a.b`."""
     return tuple(_imported(file, module if file.name == "__init__.py" else module.rpartition(".")[0]))
@@ -179,7 +185,7 @@ def _imported(file: Path, base: str) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
-def _registered(kind: str, name: str | None, folders: list[str], package: Path) -> list[str]:
+def _registered(kind: str, name: str | None, folders: tuple[str, ...], package: Path) -> list[str]:
     """The module that registers `name`, in a list; ReparamError with the nearest name if there is none."""
     known = _names(folders, package)
     if name is None:
@@ -192,7 +198,8 @@ def _registered(kind: str, name: str | None, folders: list[str], package: Path) 
     raise ReparamError(f"unknown {kind} {name!r}{nearest(name, [*known, *plugins])}")
 
 
-def _names(folders: list[str], package: Path) -> dict[str, tuple[str, str]]:
+@cache
+def _names(folders: tuple[str, ...], package: Path) -> dict[str, tuple[str, str]]:
     """name → (module, first line of the docstring) of everything decorated with @register or @procedure."""
     found = {}
     for folder in folders:
@@ -238,6 +245,7 @@ def _named_in(module: str, package: Path) -> Iterator[str]:
                     yield str(value.value)
 
 
+@cache
 def _plugins() -> EntryPoints:
     return entry_points(group="reparam.estimators")
 

@@ -77,11 +77,13 @@ def reach(found: list[Case]) -> list[Finding]:
 def _keeps_its_promises(case: Case) -> bool:
     """Whether, with the refusal passed over, the estimator works on this problem as its card says.
 
-    An unbiased one has the exact mean, a biased one reaches every parameter.
+    An unbiased one has the exact mean, a biased one reaches every parameter; but that is no promise kept on laws with a
+    differentiable path, which need no biased stand-in for it.
     """
     try:
         if not case.estimator.card.unbiased:
-            return _reached(case) >= _of_laws(case)
+            paths = all(site.law.reparameterized for site in case.sites.values())
+            return not paths and _reached(case) >= _of_laws(case)
         gradients, _ = estimates(case, noise_of(case, DRAWS, "mean"), perturbed(case.state, FAR))
     except Exception:  # a law without what the estimator needs of it may fail in any way
         return False
