@@ -10,8 +10,6 @@ import torch
 from scipy import stats
 
 from reparam.cells import procedures
-from reparam.measure import signal_to_noise
-from reparam.models import linear_gaussian
 from reparam.papers.rainforth2018 import procedures as paper
 from reparam.plan import experiments
 
@@ -81,50 +79,6 @@ def test_leading_terms_are_moments_of_the_weights_by_quadrature() -> None:
     assert leading["guide"] == pytest.approx(2 * abs(slope) / (2 * math.sqrt(50) * math.sqrt(path)), rel=1e-4)
     assert leading["prior"] == pytest.approx(2 * math.sqrt(50) * (0.9 - 0.2) / 2 / math.sqrt(score), rel=1e-4)
     assert second > 1
-
-
-def test_log_weights_add_up_to_the_evidence() -> None:
-    """E_q exp(log weight) is p(x): one datum, by quadrature over the noise."""
-    x = torch.tensor([[0.9, -1.2]], dtype=torch.float64)
-    params = {
-        name: p.double()
-        for name, p in linear_gaussian.perturbed(
-            linear_gaussian.best(x), 0.3, torch.Generator().manual_seed(0)
-        ).items()
-    }
-    points, weights = np.polynomial.hermite_e.hermegauss(24)
-    grid = torch.cartesian_prod(torch.tensor(points), torch.tensor(points))
-    mass = torch.outer(torch.tensor(weights), torch.tensor(weights)).flatten() / (2 * math.pi)
-    program = linear_gaussian.log_weight(x)
-    values = torch.stack(
-        [program(params, lambda name, law, e=e: law.path({"normal": e.unsqueeze(0)})) for e in grid]
-    )
-    total = (mass * values[:, 0].exp()).sum().log()
-    assert total.item() == pytest.approx(
-        linear_gaussian.log_evidence(x, params["prior.mean"]).item(), abs=1e-6
-    )
-    covariance = stats.multivariate_normal(params["prior.mean"].numpy(), 2 * np.eye(2))
-    assert linear_gaussian.log_evidence(x, params["prior.mean"]).item() == pytest.approx(
-        covariance.logpdf(x[0].numpy())
-    )
-
-
-def test_the_variance_of_a_sum_is_the_sum_of_variances_and_not_its_square_root() -> None:
-    draws = (
-        torch.randn(5000, 3, 2, generator=torch.Generator().manual_seed(1))
-        * torch.tensor([[1.0], [2.0], [3.0]])
-        + 7
-    )
-    moments = signal_to_noise.sum_over_data(draws)
-    torch.testing.assert_close(moments.variance, torch.full((2,), 14.0).double(), rtol=0.1, atol=0)
-    torch.testing.assert_close(moments.mean, torch.full((2,), 21.0).double(), rtol=0.02, atol=0)
-    assert signal_to_noise.ratio(torch.tensor([28.0, -28.0]).double(), moments) == pytest.approx(
-        28 / 14**0.5, rel=0.05
-    )
-
-
-def test_rates_are_slopes_of_logarithms() -> None:
-    assert signal_to_noise.rate([1, 2, 4, 8], [9, 1, 0.5, 0.25], least=2) == pytest.approx(-1)
 
 
 def test_the_optimum_and_only_it_has_no_gradient() -> None:
