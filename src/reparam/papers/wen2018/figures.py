@@ -58,7 +58,7 @@ def batches(data: PaperData) -> Canvas | None:
     knees.axhspan(100, 1000, color=PALETTE[7], alpha=0.15, linewidth=0, label="paper's knees, shared")
     knees.set_xscale("log", base=2)
     knees.set_yscale("log")
-    label(knees, x="hidden units", y="knee N = α / covariance", title="hidden layer")
+    label(knees, x="hidden units", y="N = α / covariance", title="knee, hidden layer")
     for ax in axes[0]:
         legend(ax, columns=1)
     return figure if drawn else None
