@@ -66,3 +66,11 @@ def check_options(name: str, given: Mapping[str, Any]) -> None:
             raise ReparamError(f"measurement {name!r} has no option {option!r}{nearest(option, known)}")
     for option in sorted(required - set(given)):
         raise ReparamError(f"measurement {name!r} lacks its option {option!r}: give it under measurements")
+
+
+def groups(params: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """The parameters' names by group, the part before the first dot."""
+    found: dict[str, list[str]] = {}
+    for name in params:
+        found.setdefault(name.partition(".")[0], []).append(name)
+    return found

@@ -19,13 +19,13 @@ from reparam.errors import NumericalError, ReparamError
 from reparam.estimators import Estimator
 from reparam.estimators.base import Sites
 from reparam.estimators.card import Objective
-from reparam.measure.base import Context, Measured, register
+from reparam.measure.base import Context, Measured, groups, register
 from reparam.measure.moments import Moments, Sampler, begin
 from reparam.measure.subject import pick
 from reparam.noise import NoiseSpec, draw_block
 from reparam.oracles import objectives
 from reparam.oracles.states import KINDS, NODES
-from reparam.program import Params, Program, describe
+from reparam.program import Program, describe
 
 MOST_STATES = 2**16
 """Joint states, quadrature points included, that an oracle enumerates."""
@@ -95,7 +95,7 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     references: dict[tuple[Objective, int], Reference] = {}
     metrics: dict[str, float] = {}
     machine: dict[str, float] = {}
-    groups = _groups(context.params)
+    by_group = groups(context.params)
     for label, estimator in chosen(options["estimators"]).items():
         target = estimator.card.objective, int(getattr(estimator, "samples", 1))
         try:
@@ -105,14 +105,14 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
                 references[target] = _reference(context, program, target, options.get("reference", "oracle"))
         except NumericalError:
             metrics |= {
-                f"{quantity}/{label}/{group}": math.nan for group in groups for quantity in QUANTITIES
+                f"{quantity}/{label}/{group}": math.nan for group in by_group for quantity in QUANTITIES
             }
             continue
         seconds = machine[f"seconds/{label}"] = _seconds(sampler, context.device)
         metrics[f"evaluations/{label}"] = float(moments.evaluations)
         if moments.failed is not None:
             metrics[f"failed_rejections/{label}"] = float(moments.failed)
-        for group, names in groups.items():
+        for group, names in by_group.items():
             found = summary(moments, references[target], names, len(x))
             metrics |= {f"{quantity}/{label}/{group}": value for quantity, value in found.items()}
             machine[f"variance_seconds/{label}/{group}"] = found["variance"] * seconds
@@ -157,13 +157,6 @@ def summary(moments: Moments, reference: Reference, names: list[str], data: int 
 
 def _vector(entries: Mapping[str, Tensor], names: list[str]) -> Tensor:
     return torch.cat([entries[name].flatten() for name in names])
-
-
-def _groups(params: Params) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name in params:
-        groups.setdefault(name.partition(".")[0], []).append(name)
-    return groups
 
 
 def _held(context: Context, estimator: Estimator) -> dict[str, Any]:

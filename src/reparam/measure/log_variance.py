@@ -10,11 +10,8 @@ import torch
 
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.errors import ReparamError
-from reparam.measure.base import Context, Measured, register
+from reparam.measure.base import Context, Measured, groups, register
 from reparam.measure.moments import begin
-from reparam.program import Params
-
-Groups = dict[str, list[str]]
 
 
 @register("log_variance", required=("draws",))
@@ -41,11 +38,3 @@ def log_variance(context: Context, options: Mapping[str, Any]) -> Measured:
         if variance > 0:
             metrics[f"log_variance/{group}"] = math.log(variance)
     return Measured(metrics, {})
-
-
-def groups(params: Params) -> Groups:
-    """The parameters' names by group."""
-    found: Groups = {}
-    for name in params:
-        found.setdefault(name.partition(".")[0], []).append(name)
-    return found
