@@ -26,6 +26,16 @@ def test_digits_are_those_of_scikit_learn():
     assert np.array_equal(arrays["labels"], published.target)
 
 
+def test_breast_cancer_is_that_of_scikit_learn():
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.preprocessing import StandardScaler
+
+    published, found = load_breast_cancer(), load("breast_cancer")
+    assert found.shape == (1, 30) and torch.equal(found.train, found.test) and found.valid is None
+    assert np.allclose(found.train, StandardScaler().fit_transform(published.data), atol=1e-5)
+    assert np.array_equal(found.train_labels, published.target)
+
+
 def test_digits_are_split_without_loss_or_overlap():
     digits = load("digits")
     assert digits.train.shape == (1297, 64) and digits.test.shape == (500, 64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -38,6 +40,17 @@ def test_twenty_steps_equal_torch(options: dict, reference, tolerance: float) ->
         torch_optimiser.step()
         params, state = ours.update({"p": gradient}, state, params)
     torch.testing.assert_close(params["p"], theirs.detach(), rtol=tolerance, atol=tolerance)
+
+
+def test_a_horizon_lets_the_rate_fall_as_a_cosine() -> None:
+    optimiser = optimisers.make({"name": "sgd", "rate": 0.1, "horizon": 3})
+    params = {"p": torch.zeros(1, dtype=torch.float64)}
+    state, path = optimiser.init(params), [0.0]
+    for _ in range(5):
+        params, state = optimiser.update({"p": torch.ones(1, dtype=torch.float64)}, state, params)
+        path.append(params["p"].item())
+    steps = [before - after for before, after in pairwise(path)]
+    assert steps == pytest.approx([0.1, 0.1 * 0.75**0.5, 0.05, 0, 0], abs=1e-9)
 
 
 def test_the_first_steps_of_adagrad_only_accumulate() -> None:

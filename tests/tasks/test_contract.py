@@ -11,7 +11,7 @@ from reparam.noise import draw, draw_block, generator
 from reparam.program import describe, follow, run
 
 TASKS = pytest.mark.parametrize("name", tasks.registry.names())
-WITHOUT_DATA = {"bits", "gaussian_fit"}
+WITHOUT_DATA = {"bits", "gaussian_fit", "logistic_regression"}
 WITH_DATA = pytest.mark.parametrize("name", sorted({*tasks.registry.names()} - WITHOUT_DATA))
 
 

@@ -42,6 +42,11 @@ def _digits(paths: Sequence[Path]) -> Arrays:
     return {"images": table[:, :-1].reshape(-1, 8, 8), "labels": table[:, -1]}
 
 
+def _breast_cancer(paths: Sequence[Path]) -> Arrays:
+    table = np.loadtxt(paths[0], delimiter=",", skiprows=1)
+    return {"table": table[:, :-1], "labels": table[:, -1].astype(np.uint8)}
+
+
 def _mnist(paths: Sequence[Path]) -> Arrays:
     roles = ("train", "train_labels", "test", "test_labels")
     return {role: read_idx(path) for role, path in zip(roles, paths, strict=True)}
@@ -73,6 +78,7 @@ def _omniglot(paths: Sequence[Path]) -> Arrays:
 
 DECODERS: dict[str, Callable[[Sequence[Path]], Arrays]] = {
     "digits": _digits,
+    "breast_cancer": _breast_cancer,
     "mnist": _mnist,
     "fashion_mnist": _mnist,
     "static_mnist": _static_mnist,

@@ -70,6 +70,8 @@ def _order(name: str, purpose: str, count: int) -> Tensor:
 
 def _assemble(name: str, arrays: Arrays) -> DataSet:
     """The published arrays as a scaled, split data set."""
+    if "table" in arrays:
+        return _standardised(name, arrays)
     if name in SPLITS:
         arrays = _split(name, arrays)
     elif "valid" not in arrays:
@@ -89,6 +91,14 @@ def _assemble(name: str, arrays: Arrays) -> DataSet:
     return DataSet(
         name=name, shape=shape, train=rows["train"], valid=rows.get("valid"), test=rows["test"], **labels
     )
+
+
+def _standardised(name: str, arrays: Arrays) -> DataSet:
+    """A table without a split: columns with mean 0 and standard deviation 1, all rows for training and for testing."""
+    table = arrays["table"]
+    rows = torch.from_numpy((table - table.mean(0)) / table.std(0)).float()
+    labels = torch.from_numpy(arrays["labels"].astype(np.int64))
+    return DataSet(name, rows, rows, None, (1, rows.shape[1]), labels, labels)
 
 
 def _split(name: str, arrays: Arrays) -> Arrays:

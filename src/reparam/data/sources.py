@@ -63,6 +63,11 @@ SOURCES: dict[str, Source] = {
         layouts=((File("datasets/data/digits.csv.gz", None),),),
         arrays="f3414dfe4a5a24219dd0b37eed958eba904c8d9be48d45a63579df12b17ddb58",
     ),
+    "breast_cancer": Source(
+        package="sklearn",
+        layouts=((File("datasets/data/breast_cancer.csv", None),),),
+        arrays="2919190501fd035a96293fbb29564bd37d3394c97707cd9d184029b16ae14e92",
+    ),
     "mnist": Source(
         layouts=(
             _idx(

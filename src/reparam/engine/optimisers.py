@@ -6,6 +6,7 @@ papers' variants do not fit torch.optim.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,18 +31,27 @@ def _count(params: Tensors) -> Tensor:
 
 @dataclass(frozen=True)
 class Sgd:
-    """p ← p − rate · v, v ← momentum · v + g (torch.optim.SGD)."""
+    """p ← p − rate · v, v ← momentum · v + g (torch.optim.SGD).
+
+    With a `horizon` of T steps the rate falls as cos(π t / 2T) at step t = 0, 1, …, and is 0 from T on.
+    """
 
     rate: float = 0.01
     momentum: float = 0.0
+    horizon: int = 0
 
     def init(self, params: Tensors) -> State:
-        return {"velocity": _like(params)}
+        count = {"count": _count(params)} if self.horizon else {}
+        return {"velocity": _like(params), **count}
 
     def update(self, grads: Tensors, state: State, params: Tensors) -> tuple[dict[str, Tensor], State]:
         velocity = {name: self.momentum * state["velocity"][name] + g for name, g in grads.items()}
-        moved = {name: params[name] - self.rate * velocity[name] for name in grads}
-        return moved, {"velocity": velocity}
+        if not self.horizon:
+            return {name: params[name] - self.rate * velocity[name] for name in grads}, {"velocity": velocity}
+        part = (state["count"] / self.horizon).clamp(max=1)
+        rate = self.rate * torch.cos(0.5 * math.pi * part)
+        moved = {name: params[name] - rate * velocity[name] for name in grads}
+        return moved, {"velocity": velocity, "count": state["count"] + 1}
 
 
 @dataclass(frozen=True)
