@@ -165,6 +165,8 @@ def test_figures_draw_what_there_is() -> None:
         ("fig2-quadratic", found("variance_curve", {"cost": "quadratic", "k": K, "evaluations": 256})),
         ("exact-quadratic", found("exact_curves", {"cost": "quadratic", "k": K})),
         ("baseline-quadratic", found("shifted_cost", shifts)),
+        ("logistic", {(1, "elbo/train"): -0.2}),
+        ("logistic-variance", {(1, f"variance/pathwise/{group}"): 0.1 for group in ("mean", "log_scale")}),
     ]
     rows = [
         (experiment, estimator, "c", seed, step, metric, value)

@@ -84,6 +84,8 @@ def test_figures_draw_what_there_is() -> None:
     parts = [
         ("identity-bits", found("per_draw", {"model": "bits", "samples": [2, 3], "draws": 4}, "vargrad")),
         ("dimension", found("control_variate", {"dimensions": [1, 2], "draws": 16}, "vargrad", samples=2)),
+        ("logistic", {(1, "elbo/train"): -0.2}),
+        ("logistic-variance", {(1, "variance/vargrad/mean"): 0.1}),
     ]
     rows = [
         (experiment, "vargrad", "c", seed, step, metric, value)
