@@ -75,6 +75,11 @@ def test_a_diverged_seed_ends_the_band_and_is_marked() -> None:
     assert full.get_label() == "pathwise (1 of 2 ended early)"
 
 
+def test_nothing_that_can_be_drawn_draws_nothing() -> None:
+    ax = drawn({0: [-1.0, 0.0], 1: [-2.0, -1.0]}, geometric=True)
+    assert all(len(line.get_xdata()) == 0 for line in ax.lines)
+
+
 def test_one_seed_has_a_line_and_no_band() -> None:
     low, mean = style.interval(np.array([2.0]))[1::-1]
     assert np.isnan(low) and mean == 2

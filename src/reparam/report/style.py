@@ -170,7 +170,7 @@ def band(
     drawn = finite[finite[y] > 0] if geometric else finite
     forth, back = (np.log, np.exp) if geometric else (np.asarray, np.asarray)
     rows = [(at, len(part), *back(interval(forth(part[y].to_numpy(float))))) for at, part in drawn.groupby(x)]
-    curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"])
+    curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"], dtype=float)
     whole = curve["seeds"] == seeds
     text = name or readable(estimator)
     text += f" ({gone} of {seeds} ended early)" if gone else ""
