@@ -46,8 +46,8 @@ def test_every_claim_can_be_judged_somewhere(paper: str) -> None:
 @PAPERS
 def test_no_number_that_is_only_remembered_is_a_target(paper: str) -> None:
     for claim in claims(paper):
-        doubtful = {n["value"] for n in claim.numbers if n["tag"] in NEVER_A_TARGET}
-        trusted = {n["value"] for n in claim.numbers if n["tag"] not in NEVER_A_TARGET}
+        doubtful = {n["value"] for n in claim.numbers if any(word in n["tag"] for word in NEVER_A_TARGET)}
+        trusted = {n["value"] for n in claim.numbers if not any(word in n["tag"] for word in NEVER_A_TARGET)}
         for rule in claim.rules:
             for bound in (rule.target, rule.at_least, rule.at_most):
                 assert bound not in doubtful - trusted, f"{claim.id}: {bound}"

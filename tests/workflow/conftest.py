@@ -21,13 +21,16 @@ class Project:
         self.folder = folder
         for name in ("workflow", "config", "profiles"):
             shutil.copytree(ROOT / name, folder / name)
-        ignore = shutil.ignore_patterns("__pycache__", "[a-z]*[0-9][0-9][0-9][0-9]")
+        papers = [
+            path.parent.name for path in (ROOT / "src" / "reparam" / "papers").glob("*/experiments.yaml")
+        ]
+        ignore = shutil.ignore_patterns("__pycache__", *papers)
         shutil.copytree(ROOT / "src", folder / "src", ignore=ignore)
         for name in ("Snakefile", "environment.yml"):
             shutil.copy(ROOT / name, folder / name)
         shutil.copytree(TOY, folder / "src" / "reparam" / "papers" / "toy2020")
         smoke = folder / "config" / "smoke.yaml"
-        smoke.write_text(smoke.read_text().replace("cells_per_job: 11", "cells_per_job: 2"))
+        smoke.write_text(smoke.read_text().replace("cells_per_job: 30", "cells_per_job: 2"))
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(folder / "src"),

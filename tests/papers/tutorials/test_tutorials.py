@@ -125,7 +125,7 @@ def test_gumbel_max_and_its_limits() -> None:
     assert rows[0, "distance_from_one_hot"] < 0.01 < rows[1, "distance_from_one_hot"]
 
 
-def test_gamma_maps_have_the_moments_of_the_errata() -> None:
+def test_gamma_maps_have_the_moments_of_exact_fractions() -> None:
     rows = found("gamma_maps", {"draws": 2000, "alphas": [4 / 3, 2]}, "implicit")
     assert rows[1, "tutorial/mean"] == pytest.approx(134 / 27) and rows[1, "proposal/mean"] == pytest.approx(
         2

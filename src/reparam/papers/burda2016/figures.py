@@ -66,9 +66,9 @@ FIGURES = [
     Figure(
         "theorems",
         "Bounds of k samples, and how far log Ẑ strays (Theorem 1, App. B)",
-        "Left: 40 random models with six states; every curve falls, none below zero. Middle: the value read by iwae "
-        "on the toy of 20 dimensions, mean over seeds with a 95 % band. Right: one point per problem and K, far "
-        "below the bound: a small gap is a reliable one, and the constant 2 is generous.",
+        "Left: some of the random models with six states; every curve falls, none below zero. Middle: the value read "
+        "by iwae on the toy of 20 dimensions, mean over seeds with a 95 % band. Right: one point per problem and K, "
+        "far below the bound: a small gap is a reliable one, and the constant 2 is generous.",
         theorems,
         ("bounds", "toy", "deviations"),
     )

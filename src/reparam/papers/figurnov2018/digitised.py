@@ -10,7 +10,7 @@ FIG1 = {
     ("von-mises", "implicit"): (0.38, 0.155, 0.043),
     ("von-mises", "rsvi"): (21.0, 12.5, 4.0),
 }
-"""B = 5 and B = 1 in the middle of what the sheet gives as ranges; B = 0 is off the figure's scale at φ = 1."""
+"""B = 5 and B = 1 in the middle of what can only be read as ranges; B = 0 is off the figure's scale at φ = 1."""
 
 TABLE2 = {
     ("gamma", "float32", "pathwise"): 2.3e-6,

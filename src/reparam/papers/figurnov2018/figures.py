@@ -113,9 +113,7 @@ def constants(data: PaperData) -> Canvas | None:
         exact(ax, data, experiment, "constant")
         used = data.series("constant_normalised", experiment=experiment)["value"]
         if not used.empty:
-            ax.axvline(
-                used.iloc[0], color=INK, linewidth=1.0, linestyle="--", label="normalised f (the paper's)"
-            )
+            ax.axvline(used.iloc[0], color=INK, linewidth=1.0, linestyle="--", label="normalised f")
         ax.locator_params(axis="x", nbins=6)
         label(ax, x="constant in f", x_unit="nats", y="variance of the gradient", y_unit="nats²", title=title)
         legend(ax, columns=1)
@@ -169,15 +167,15 @@ FIGURES = [
         "What a constant added to f does",
         "The same gradients at φ = 2, by a constant that changes neither the optimum nor the mean of any estimate. "
         "RSVI's correction multiplies f itself, so its variance is a parabola in the constant; the implicit gradient "
-        "does not see it. The dashed line is the constant that the paper's f has.",
+        "does not see it. The dashed line is the constant of the normalised f, which the paper's two toys have.",
         constants,
         ("*-constant",),
     ),
     Figure(
         "derivatives",
         "Accuracy and speed of implicit derivatives (Table 2)",
-        "Mean absolute error against mpmath at 20 samples of each parameter, and time per value in eager mode on one "
-        "thread of this machine.",
+        "Mean absolute error against mpmath at up to 20 samples of each parameter (those below 1e-30 are left out), "
+        "and time per value in eager mode on one thread of this machine.",
         derivatives,
         ("derivative-*",),
     ),

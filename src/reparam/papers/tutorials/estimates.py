@@ -13,6 +13,7 @@ from torch import Tensor
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.estimators import make
 from reparam.measure.moments import Moments, begin
+from reparam.oracles.objectives import expectation
 from reparam.papers.tutorials.problems import PROBLEMS, Problem, gaussian
 from reparam.program import Params, Program
 
@@ -142,7 +143,9 @@ def baselines(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     optimal, shared = _optimal()
     rows += [(last, f"best/{name}", value) for name, value in best.items()]
     rows += [(last, f"optimal/{name}", value) for name, value in optimal.items()]
-    rows += [(last, "mean", 2.0), (last, "shared", shared)]
+    plain = gaussian(torch.square)
+    mean = float(expectation(plain.program, plain.params).sum())
+    rows += [(last, "mean", mean), (last, "shared", shared)]
     rows += worst(rows, "bias_z")
     rows.append((last, "best_shared", _vertex(b, np.add(curves["mu"], curves["sigma"]))))
     return Findings(rows, {})

@@ -24,6 +24,7 @@ from reparam.errors import ReparamError
 from reparam.estimators import make
 from reparam.measure.moments import begin
 from reparam.noise import draw, generator, stream_seed
+from reparam.oracles.objectives import expectation
 from reparam.papers.tutorials.laws import distance
 from reparam.program import Params, Sample
 
@@ -189,7 +190,7 @@ def no_path(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
         refused = 1.0
     rows: list[Row] = [
         (0, "threshold_slope", _largest(slope)),
-        (0, "exact_slope", 1 - 2 * 0.45),
+        (0, "exact_slope", _largest(torch.func.grad(lambda p: expectation(program, {"p": p}).sum())(p))),
         (0, "refused", refused),
     ]
     return Findings(rows, {})
