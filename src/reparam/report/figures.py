@@ -81,11 +81,11 @@ class PaperData:
         the same row, such as `samples_seen`). Globs choose experiments and estimators; no match gives an
         empty frame."""
         table = self.metrics
-        chosen = [
-            fnmatchcase(e, experiment) and fnmatchcase(m, estimator)
-            for e, m in zip(table["experiment"], table["estimator"], strict=True)
-        ]
-        table = table[np.array(chosen, dtype=bool)]
+        chosen = pd.Series(True, table.index)
+        for column, glob in (("experiment", experiment), ("estimator", estimator)):
+            matching = [name for name in table[column].unique() if fnmatchcase(name, glob)]
+            chosen &= table[column].isin(matching)
+        table = table[chosen]
         rows = table.loc[table["metric"] == metric, [*SERIES, "value"]]
         if x != "step":
             along = table.loc[table["metric"] == x, [*SERIES, "value"]].rename(columns={"value": x})
