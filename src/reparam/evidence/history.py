@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,12 +63,18 @@ class SeedResult:
     runtime: Mapping[str, Any]
     history: pd.DataFrame
 
+    @cached_property
+    def by_metric(self) -> dict[str, pd.Series]:
+        """The values of every metric that was measured, indexed by step."""
+        values = pd.Series(
+            self.history["value"].to_numpy(), index=self.history["step"].to_numpy(), dtype="float64"
+        )
+        places = self.history.groupby("metric", sort=False).indices
+        return {str(name): values.iloc[rows].sort_index() for name, rows in places.items()}
+
     def metric(self, name: str) -> pd.Series:
         """The values of one metric, indexed by step; empty when it was not measured."""
-        rows = self.history[self.history["metric"] == name]
-        return pd.Series(
-            rows["value"].to_numpy(), index=rows["step"].to_numpy(), dtype="float64"
-        ).sort_index()
+        return self.by_metric.get(name, pd.Series(dtype="float64"))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -35,10 +36,11 @@ class Results:
     def of(cls, cells: Iterable[CellResults]) -> Results:
         return cls({(c.cell.experiment, c.cell.estimator): c for c in cells})
 
+    @cached_property
     def metrics(self) -> set[str]:
         """Names of every metric that some seed of the paper measured."""
         seeds = (seed for cell in self.cells.values() for seed in cell.seeds.values())
-        return set().union(*(seed.history["metric"] for seed in seeds))
+        return set().union(*(seed.history["metric"].unique() for seed in seeds))
 
     def seed(self, experiment: str, estimator: str, seed: int) -> SeedResult:
         """Raises Lost unless the seed ended well."""
@@ -85,7 +87,7 @@ def require_metrics(results: Results, quantity: Quantity, experiment: str, claim
     cell = results.cells[experiment, quantity.estimator]
     if not any(seed.status == "ok" for seed in cell.seeds.values()):
         return
-    known = results.metrics()
+    known = results.metrics
     progress = PROGRESS if quantity.reach else _beside(quantity.at)
     for name in (quantity.metric, quantity.minus, progress):
         if name is not None and name != "step" and name not in known:

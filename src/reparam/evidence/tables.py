@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reparam.cells.files import write_atomically
@@ -86,12 +87,19 @@ def cell_rows(source: str, cells: Iterable[CellResults]) -> Iterable[dict[str, A
 
 def metric_table(source: str, cells: Iterable[CellResults]) -> pd.DataFrame:
     """All histories, diverged and failed ones included."""
-    parts = [frame("metrics", ())]
-    for results in cells:
-        for seed, result in sorted(results.seeds.items()):
-            part = result.history.assign(seed=seed, **_identify(source, results.cell))
-            parts.append(part[list(COLUMNS["metrics"])].astype(dict(COLUMNS["metrics"])))
-    return pd.concat(parts, ignore_index=True)
+    whole = [
+        (result.history, {**_identify(source, results.cell), "seed": seed})
+        for results in cells
+        for seed, result in sorted(results.seeds.items())
+    ]
+    columns = COLUMNS["metrics"]
+    if not whole:
+        return frame("metrics", ())
+    histories, names = zip(*whole, strict=True)
+    lengths = [len(history) for history in histories]
+    identities = pd.DataFrame(list(names)).loc[np.repeat(np.arange(len(names)), lengths)]
+    table = pd.concat([pd.concat(histories, ignore_index=True), identities.reset_index(drop=True)], axis=1)
+    return table[list(columns)].astype(dict(columns))
 
 
 def choice_rows(source: str, cells: Iterable[CellResults]) -> Iterable[dict[str, Any]]:
