@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
+from pyarrow import parquet
 
 from reparam.cells.status import require_format
 from reparam.errors import ReparamError
@@ -185,4 +186,4 @@ def _history(path: Path, status: Mapping[str, Any]) -> pd.DataFrame:
     digest = hashlib.sha256(content).hexdigest()
     if digest != expected:
         raise ReparamError(f"{path}: SHA-256 is {digest}, its status recorded {expected}; {mend}")
-    return pd.read_parquet(io.BytesIO(content), columns=list(_HISTORY)).astype(_HISTORY)
+    return parquet.read_table(io.BytesIO(content), columns=list(_HISTORY)).to_pandas().astype(_HISTORY)

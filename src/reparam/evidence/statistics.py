@@ -16,6 +16,7 @@ from __future__ import annotations
 import bisect
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,13 @@ def power(n: int, effect: float, sd: float, alpha: float = ALPHA) -> float:
         return 0.0
     if sd == 0:
         return 1.0
-    return float(stats.nct.sf(stats.t.isf(alpha, n - 1), n - 1, effect / sd * math.sqrt(n)))
+    return float(stats.nct.sf(_critical(n, alpha), n - 1, effect / sd * math.sqrt(n)))
+
+
+@cache
+def _critical(n: int, alpha: float) -> float:
+    """What a t of n seeds must exceed; the same few are asked for again and again."""
+    return float(stats.t.isf(alpha, n - 1))
 
 
 def seeds_needed(finding: Finding, margin: float | None = None, alpha: float = ALPHA) -> int | None:
