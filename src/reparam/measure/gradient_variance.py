@@ -51,12 +51,14 @@ def gradient_variance(context: Context, options: Mapping[str, Any]) -> Measured:
         specs = {"data": {"uniform": NoiseSpec("uniform", tuple(x.shape[1:]))}}
         pixels = draw_block(specs, context.axes, minibatches, context.device)
         x = data.binarise(x, pixels["data"]["uniform"])
-    sites = describe(task.program(x[0]), params)
+    sites = describe(learner.program(x[0]), params)
     estimator = learner.estimator
     wanted, tunables, memory = estimator.noise(sites), context.state["tunables"], context.state["memory"]
 
     def one(x: Tensor, noise: Any) -> dict[str, Tensor]:
-        estimate = estimate_gradient(estimator, task.program(x), params, noise, tunables, memory, tune=False)
+        estimate = estimate_gradient(
+            estimator, learner.program(x), params, noise, tunables, memory, tune=False
+        )
         return {name: entry / batch for name, entry in estimate.gradient.items()}
 
     over_draws = torch.vmap(one, in_dims=(None, 0))

@@ -27,7 +27,7 @@ def log_variance(context: Context, options: Mapping[str, Any]) -> Measured:
     learner, state = context.learner, context.state
     if not isinstance(learner, GradientLearner):
         raise ReparamError("log_variance needs a gradient estimator as the cell's method")
-    program = context.task.program(context.task.train[:1])
+    program = learner.program(context.task.train[:1])
     held = {"tunables": state["tunables"], "memory": state["memory"]}
     sampler = begin(learner.estimator, program, context.params, context.axes, **held, factorised=False)
     moments = sampler.take(int(options["draws"]), compiled=False)

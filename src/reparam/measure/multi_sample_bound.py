@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from reparam.engine.learners.relaxed_bound import RelaxedBound
 from reparam.errors import ReparamError
 from reparam.measure.base import Context, Measured, register
 from reparam.measure.rows import rows
@@ -33,24 +34,45 @@ def multi_sample_bound(context: Context, options: Mapping[str, Any]) -> Measured
             "multi_sample_bound needs a task whose value is a log weight, log p(x, z) − log q(z|x), such as "
             "discrete_vae, or gaussian_vae with kl: sampled"
         )
+    return _readings(context, options, "bound", context.task.program)
+
+
+@register("relaxed_bound", required=("samples",), optional=("points", "splits"))
+def relaxed_bound(context: Context, options: Mapping[str, Any]) -> Measured:
+    """The same of the relaxed program that the cell's learner climbs, at its temperatures (Maddison et al. 2017).
+
+    Options as for `multi_sample_bound`. Metrics: relaxed_bound_<K>/<split>.
+
+    Raises ReparamError when the cell's method is not relaxed_bound.
+    """
+    if not isinstance(context.learner, RelaxedBound):
+        raise ReparamError("the measurement relaxed_bound needs relaxed_bound as the cell's method")
+    return _readings(context, options, "relaxed_bound", context.learner.program)
+
+
+def _readings(
+    context: Context, options: Mapping[str, Any], name: str, program: Callable[[Tensor], Program]
+) -> Measured:
+    """The bound of each split, averaged over its data."""
     samples, metrics = int(options["samples"]), {}
     for split in options.get("splits", ["test"]):
         found = []
         for number, x in enumerate(rows(context, split, options.get("points")).split(AT_ONCE)):
-            found.append(_bounds(context, x, samples, (split, number)))
-        metrics[f"bound_{samples}/{split}"] = torch.cat(found).mean().item()
+            found.append(_bounds(context, program(x), len(x), samples, (split, number)))
+        metrics[f"{name}_{samples}/{split}"] = torch.cat(found).mean().item()
     return Measured(metrics, {})
 
 
-def _bounds(context: Context, x: Tensor, samples: int, axes: tuple[str | int, ...]) -> Tensor:
-    """The bound of each datum of x [B, D]: [B], in double precision."""
-    program: Program = context.task.program(x)
+def _bounds(
+    context: Context, program: Program, data: int, samples: int, axes: tuple[str | int, ...]
+) -> Tensor:
+    """The bound of each of so many data: [B], in double precision."""
     specs = {name: site.law.noise() for name, site in describe(program, context.params).items()}
 
     def log_weight(noise: Noise) -> Tensor:
         return run(program, context.params, follow(noise)).value
 
-    total = x.new_full((len(x),), -math.inf, dtype=torch.float64)
+    total = torch.full((data,), -math.inf, dtype=torch.float64, device=context.device)
     for start in range(0, samples, AT_ONCE):
         count = min(AT_ONCE, samples - start)
         noise = draw_block(specs, (*context.axes, *axes, start), count, context.device)

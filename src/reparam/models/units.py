@@ -10,7 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reparam.distributions import Bernoulli, OneHotCategorical
+from reparam.distributions import (
+    Bernoulli,
+    ExpRelaxedCategorical,
+    LogitRelaxedBernoulli,
+    OneHotCategorical,
+)
 from reparam.errors import ReparamError
 
 CODES = ("signed", "unit")
@@ -60,3 +65,26 @@ class Units:
             corners = list(product((-1.0, 1.0), repeat=int(math.log2(self.classes))))
             z = z @ torch.tensor(corners, dtype=z.dtype, device=z.device)
         return z.flatten(-2)
+
+
+@dataclass(frozen=True)
+class RelaxedUnits:
+    """`units` softened at a temperature λ: Concrete variables, as logits where they are bits and as logarithms else.
+
+    Densities are exact in these spaces, and a ratio of two is that of the Concrete variables (Maddison et al. 2017,
+    App. C).
+    """
+
+    units: Units
+    temperature: float
+
+    def law(self, logits: Tensor) -> Any:
+        """[..., logits] → a law over logits of [..., count] soft bits, or logarithms of soft one-hot vectors."""
+        if self.units.classes == 2:
+            return LogitRelaxedBernoulli(self.temperature, logits=logits)
+        each = logits.unflatten(-1, (self.units.count, self.units.classes))
+        return ExpRelaxedCategorical(self.temperature, logits=each, event_dims=2)
+
+    def encode(self, z: Tensor) -> Tensor:
+        """A sample of the law as the next layer sees it: [..., width]."""
+        return self.units.encode(z.sigmoid() if self.units.classes == 2 else z.exp())

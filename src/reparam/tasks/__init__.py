@@ -67,6 +67,15 @@ class LatentVariableTask(Task, Protocol):
         ...
 
 
+@runtime_checkable
+class RelaxableTask(Task, Protocol):
+    """A task of discrete units that can be softened."""
+
+    def relaxed(self, x: Tensor, temperature: float, prior_temperature: float | None = None) -> Program:
+        """The program of Concrete units; the prior's temperature is that of the others where it is None."""
+        ...
+
+
 def latent_variable(task: Any, who: str) -> LatentVariableTask:
     """The task itself; ReparamError, naming who asks, when it has no code per datum."""
     if not isinstance(task, LatentVariableTask):

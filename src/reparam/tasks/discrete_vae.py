@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reparam.distributions import Bernoulli
 from reparam.models import dense
+from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Params, Program, Sample
 from reparam.tasks import read_options, register, require
 from reparam.tasks.stochastic_layers import LayerOptions
@@ -66,33 +67,42 @@ class DiscreteVae:
             params["prior.logits"] = torch.zeros(units.logits)
         return params
 
-    def prior(self, params: Params, plate: tuple[int, ...], like: Tensor) -> Any:
-        """p(z_L) over a plate."""
-        logits = params.get("prior.logits", like.new_zeros(self.options.variables.logits))
-        return self.options.variables.law(logits.expand(*plate, -1))
-
     def program(self, x: Tensor) -> Program:
         """log p(x, z) − log q(z|x) of each datum of x [B, D], value [B]."""
-        options, units = self.options, self.options.variables
+        return self._log_weight(x, self.options.variables, self.options.variables)
+
+    def relaxed(self, x: Tensor, temperature: float, prior_temperature: float | None = None) -> Program:
+        """The same of Concrete units, densities included (Maddison et al. 2017, Eq. 20).
+
+        Those of q have the temperature λ₁, those of p(z) the prior temperature λ₂ (None: λ₁, too).
+        """
+        units = self.options.variables
+        above = temperature if prior_temperature is None else prior_temperature
+        return self._log_weight(x, RelaxedUnits(units, temperature), RelaxedUnits(units, above))
+
+    def _log_weight(self, x: Tensor, posterior: Units | RelaxedUnits, prior: Units | RelaxedUnits) -> Program:
+        """The value with layers of q made of `posterior` units and those of p(z) of `prior` units."""
+        options = self.options
         centred = x - self.mean.to(x) if options.centre else x
 
         def log_weight(params: Params, sample: Sample) -> Tensor:
             layers, seen, value = [], centred, x.new_zeros(())
             for i in range(1, options.layers + 1):
-                q = units.law(options.map(params, f"encoder.z{i}", seen))
+                q = posterior.law(options.map(params, f"encoder.z{i}", seen))
                 z = sample(f"z{i}", q, context=seen)
                 value = value - q.log_prob(z)
-                seen = units.encode(z)
+                seen = posterior.encode(z)
                 layers.append((z, seen))
-            value = value + self.prior(params, q.plate, x).log_prob(z)
+            logits = params.get("prior.logits", x.new_zeros(options.variables.logits))
+            value = value + prior.law(logits.expand(*q.plate, -1)).log_prob(z)
             for i in range(1, options.layers):
                 below, above = layers[i - 1][0], layers[i][1]
-                value = value + units.law(options.map(params, f"decoder.z{i}", above)).log_prob(below)
+                value = value + prior.law(options.map(params, f"decoder.z{i}", above)).log_prob(below)
             pixels = Bernoulli(logits=options.map(params, "decoder.x", layers[0][1]))
             return value + pixels.log_prob(x)
 
         return log_weight
 
     def log_prior(self, params: Params) -> Tensor:
-        """The weights have no prior: 0, shape ()."""
-        return next(iter(params.values())).new_zeros(())
+        """The penalty on the weights, shape ()."""
+        return self.options.penalty(params, len(self.train))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
@@ -46,6 +48,8 @@ class LayerOptions:
     """Where the bias of pixels that come out starts: `data`, at the log-odds of their means, or `zero`."""
     start: str = "glorot"
     """How weights start: `glorot` or `variance_scaling`; other biases start at zero."""
+    weight_decay: float = 0.0
+    """c of the penalty c/2 Σ w² on all weights, biases aside, in nats per datum."""
 
     def __post_init__(self) -> None:
         for option in ("layers", "units", "classes"):
@@ -56,6 +60,9 @@ class LayerOptions:
             raise ReparamError(f"task: hidden is {self.hidden!r}; give a list of widths, such as [200, 200]")
         for width in self.hidden:
             require_count("hidden", width)
+        decay = self.weight_decay
+        if isinstance(decay, bool) or not isinstance(decay, int | float) or not 0 <= decay < math.inf:
+            raise ReparamError(f"task: weight_decay is {decay!r}; give a number of at least 0")
         require("code", self.code, CODES)
         require("activation", self.activation, tuple(dense.ACTIVATIONS))
         require("decoder_bias", self.decoder_bias, ("data", "zero"))
@@ -93,6 +100,13 @@ class LayerOptions:
     def map(self, params: Params, name: str, inputs: Tensor) -> Tensor:
         """The map `name`, [..., inputs] → [..., outputs]."""
         return dense.apply(params, name, inputs, len(self.hidden), self.activation)
+
+    def penalty(self, params: Params, data: int) -> Tensor:
+        """−data · weight_decay/2 Σ w², shape (): the weights' log prior beside the sum over so many data."""
+        weights = [entry for name, entry in params.items() if name.endswith(".weight")]
+        if not self.weight_decay:
+            return weights[0].new_zeros(())
+        return -0.5 * data * self.weight_decay * torch.stack([w.square().sum() for w in weights]).sum()
 
     def start_pixels(self, params: dict[str, Tensor], name: str, means: Tensor) -> None:
         """Start the head of the map `name` at pixels of these means, if asked to."""

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from reparam.distributions import Bernoulli
+from reparam.errors import ReparamError
 from reparam.models import dense
+from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Params, Program, Sample
 from reparam.tasks import read_options, register
 from reparam.tasks.stochastic_layers import LayerOptions
@@ -61,7 +63,21 @@ class StructuredPrediction:
 
     def program(self, x: Tensor) -> Program:
         """log p(lower|z_L) of each datum of x [B, D], value [B]."""
-        options, units = self.options, self.options.variables
+        return self._log_likelihood(x, self.options.variables)
+
+    def relaxed(self, x: Tensor, temperature: float, prior_temperature: float | None = None) -> Program:
+        """The same through Concrete units of this temperature (Maddison et al. 2017, Eq. 24).
+
+        Raises ReparamError for a prior temperature of its own: nothing but the model is sampled here.
+        """
+        if prior_temperature is not None:
+            raise ReparamError(
+                "structured_prediction has no prior beside what is sampled: leave prior_temperature out"
+            )
+        return self._log_likelihood(x, RelaxedUnits(self.options.variables, temperature))
+
+    def _log_likelihood(self, x: Tensor, units: Units | RelaxedUnits) -> Program:
+        options = self.options
         given, wanted = x[:, : self.upper], x[:, self.upper :]
         if options.centre:
             given = given - self.mean[: self.upper].to(x)
@@ -76,5 +92,5 @@ class StructuredPrediction:
         return log_likelihood
 
     def log_prior(self, params: Params) -> Tensor:
-        """The weights have no prior: 0, shape ()."""
-        return next(iter(params.values())).new_zeros(())
+        """The penalty on the weights, shape ()."""
+        return self.options.penalty(params, len(self.train))

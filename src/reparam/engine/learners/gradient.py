@@ -14,7 +14,7 @@ from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.engine.learners.base import Metrics, Params, State
 from reparam.estimators import Estimator
 from reparam.noise import Noise, NoiseSpec
-from reparam.program import describe
+from reparam.program import Program, describe
 from reparam.tasks import Task
 
 
@@ -31,11 +31,15 @@ class GradientLearner:
         self.optimiser = optimisers.make(training["optimiser"])
         self.tunable_optimiser = optimisers.make(training.get("tunable_optimiser", training["optimiser"]))
 
+    def program(self, x: Tensor) -> Program:
+        """What is climbed, or descended, on a minibatch x [B, D]."""
+        return self.task.program(x)
+
     def noise(self, params: Params, x: Tensor) -> dict[str, dict[str, NoiseSpec]]:
-        return self.estimator.noise(prepare(self.estimator, self.task.program(x), params))
+        return self.estimator.noise(prepare(self.estimator, self.program(x), params))
 
     def init(self, params: Params, x: Tensor, generator: torch.Generator) -> State:
-        sites = describe(self.task.program(x), params)
+        sites = describe(self.program(x), params)
         tunables, memory = self.estimator.start(params, sites, generator)
         tunables, memory = tree_map(lambda leaf: leaf.to(x.device), (tunables, memory))
         return {
@@ -50,7 +54,7 @@ class GradientLearner:
     def step(self, state: State, x: Tensor, index: Tensor, noise: Noise) -> tuple[State, Metrics]:
         params = state["params"]
         estimate = estimate_gradient(
-            self.estimator, self.task.program(x), params, noise, state["tunables"], state["memory"]
+            self.estimator, self.program(x), params, noise, state["tunables"], state["memory"]
         )
         prior = torch.func.grad(self.task.log_prior)(params)
         scale = self.task.sense * len(self.task.train) / x.shape[0]
