@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reparam.cells import procedures
+from reparam.distributions import ulrich
 from reparam.noise import generator
 from reparam.papers.davidson2018 import procedures as paper
 
@@ -35,10 +36,40 @@ def found(dimension: int, kappa: list[float]) -> dict:
 
 @pytest.mark.parametrize("dimension", [2, 3, 10])
 def test_the_sampler_is_right_and_without_its_correction_is_not(dimension: int) -> None:
-    rows = found(dimension, [1.0, 20.0])
+    rows = found(dimension, [1.0, 12.0, 20.0])
     assert rows[0, "mean_error_most"] < 1e-9 and rows[0, "gradient_error_most"] < 1e-7
-    assert rows[0, "kl_error_most"] < 1e-11
-    assert rows[0, "bias_most"] == max(abs(rows[0, "bias"]), abs(rows[1, "bias"])) > 1
+    assert rows[0, "sampler_error_most"] < 1e-8 and rows[0, "kl_error_most"] < 1e-11
+    assert rows[0, "bias_most"] == max(abs(rows[i, "bias"]) for i in range(3)) > 1
+
+
+def test_a_wrong_rule_of_acceptance_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        ulrich, "first_accepted", lambda x: (x.long().amax(-1) * 0, torch.zeros_like(x[..., 0]))
+    )
+    rows = found(5, [1.0, 12.0, 20.0])
+    assert rows[0, "mean_error_most"] < 1e-9 and rows[0, "sampler_error_most"] > 1e-3
+
+
+def test_how_the_shortcut_goes_on() -> None:
+    kappa = [9.9, 11.0, 20.0, 50.0]
+    rows = found(10, kappa)
+    few, many = (
+        [
+            (
+                paper.shortcut_mean(torch.tensor([k]).double(), m)
+                - paper.truth(torch.tensor([k]).double(), m).mean
+            )
+            .abs()
+            .item()
+            for k in kappa
+        ]
+        for m in (5, 10)
+    )
+    assert rows[0, "shortcut_error_below"] < 1e-10
+    assert rows[0, "shortcut_fall"] == pytest.approx(min(many[1] - many[2], many[2] - many[3]), rel=1e-6)
+    assert rows[0, "shortcut_growth"] == pytest.approx(
+        min(m - f for f, m in zip(few[1:], many[1:], strict=True)), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("kappa", [5.0, 12.0])

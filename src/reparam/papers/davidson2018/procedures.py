@@ -13,12 +13,17 @@ from torch import Tensor
 from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import HypersphericalUniform, VonMisesFisher
+from reparam.distributions.ulrich import accept_cosine, cosine_noise
 from reparam.measure import points
 from reparam.program import Params, Program, Sample, Site
 
 ANGLES = {True: 512, False: 64}
 """Whether the proposal is its angle alone, in two dimensions."""
 RADII = 61
+THRESHOLD = 10.0
+"""The κ above which the official code takes its shortcut."""
+HALVINGS = 30
+"""Of the unit interval, for a probability of acceptance to 1e-9."""
 
 
 class Truth(NamedTuple):
@@ -61,11 +66,12 @@ def law(kappa: Tensor, dimension: int) -> VonMisesFisher:
     return VonMisesFisher(direction.expand(len(kappa), dimension), kappa)
 
 
-def accepted(kappa: Tensor, dimension: int) -> tuple[dict[str, Tensor], Tensor]:
-    """(noise by role [C, K, …] of proposals that are accepted, its weights [C, K] by the density of accepted noise).
+def accepted(kappa: Tensor, dimension: int) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """(noise by role [C, K, …] of proposals that are accepted, two times its weights [C, K]).
 
     Midpoints of the proposal's angle, in which it is periodic, and tanh–sinh points of its radius; the direction across
-    the mean is held. The density of accepted noise is the law's own.
+    the mean is held. The first weights are by the density of accepted noise, which is the law's own; the second by how
+    often the law accepts the proposal.
     """
     own = law(kappa, dimension)
     angles = ANGLES[dimension == 2]
@@ -81,9 +87,23 @@ def accepted(kappa: Tensor, dimension: int) -> tuple[dict[str, Tensor], Tensor]:
         if name in roles:
             roles[name] = column.reshape(-1, 1, 1).expand(roles[name].shape)
     roles["accept"] = torch.zeros_like(roles["accept"])
-    weight = torch.vmap(lambda one: own.accept(one).log_density)(roles).exp()
-    weight = weight * mass.repeat_interleave(angles).unsqueeze(-1)
-    return roles, weight / weight.sum(0)
+    mass = mass.repeat_interleave(angles).unsqueeze(-1)
+    density = mass * torch.vmap(lambda one: own.accept(one).log_density)(roles).exp()
+    frequency = mass * acceptance(kappa, dimension, roles)
+    return roles, density / density.sum(0), frequency / frequency.sum(0)
+
+
+def acceptance(kappa: Tensor, dimension: int, noise: Mapping[str, Tensor]) -> Tensor:
+    """The probability [C, K] that the law accepts the first proposal of this noise [C, K, …]: by bisection, where the
+    uniform number that decides begins to refuse it."""
+    proposal = {role: noise[role][..., :1] for role in cosine_noise((), dimension)}
+    low = torch.zeros_like(proposal["accept"])
+    high = torch.ones_like(low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        refused = accept_cosine(kappa, dimension, {**proposal, "accept": middle}).failed.unsqueeze(-1)
+        low, high = torch.where(refused, low, middle), torch.where(refused, middle, high)
+    return ((low + high) / 2).squeeze(-1)
 
 
 @procedure("cosine")
@@ -91,20 +111,20 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     """E[w] of the library's sampler and ∂E[w]/∂κ of its estimates, exactly, in `dimension` dimensions m.
 
     The cell's estimator sees accepted proposals at the points of a quadrature. Rows at step = index of `kappa`: kappa;
-    mean_error = E[w] − A_m(κ); gradient_error, relative to A_m'(κ); bias, the same (%) without the correction; kl_error
-    (nats); shortcut_error, E[w] − A_m(κ) of the official code's sampler, and its size shortcut_error_size. At step 0:
-    of the other four the largest size over κ, <name>_most.
+    mean_error = E[w] − A_m(κ), and sampler_error, the same by how often the law accepts each proposal; gradient_error,
+    relative to A_m'(κ); bias, the same (%) without the correction; kl_error (nats); shortcut_error, E[w] − A_m(κ) of
+    the official code's sampler, and its size shortcut_error_size. At step 0: <name>_most, the largest size over κ of
+    the first five; shortcut_error_below, the largest up to κ = 10; of that size for larger κ, in increasing order, the
+    least change: shortcut_fall from one κ to the next, shortcut_growth from ⌊m/2⌋ dimensions to m > 3.
     """
     options = spec["evaluation"]
     dimension, kappa = options["dimension"], torch.tensor(options["kappa"], dtype=torch.float64)
     exact = truth(kappa, dimension)
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
-    noise, weight = accepted(kappa, dimension)
+    noise, weight, frequency = accepted(kappa, dimension)
     w = torch.vmap(lambda one: law(kappa, dimension).accept(one).z[..., 0])(noise)
     wanted = estimator.noise({"z": Site(law(kappa, dimension), w[0])})
-    held = torch.full(
-        (len(w), len(kappa)), 0.5, dtype=w.dtype
-    )  # the law's own path, where that is another one
+    held = torch.full((len(w), len(kappa)), 0.5, dtype=w.dtype)  # of the law's own path, where it is another
     copied = {role: noise.get(role, held).unsqueeze(1) for role in wanted["z"]}
     found, moved = (
         points.estimates(estimator, cosine(dimension, c), {"q.concentration": kappa}, {"z": copied})[
@@ -117,15 +137,22 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     columns = {
         "kappa": kappa,
         "mean_error": (weight * w).sum(0) - exact.mean,
+        "sampler_error": (frequency * w).sum(0) - exact.mean,
         "gradient_error": (weight * found).sum(0) / exact.slope - 1,
         "bias": 100 * ((weight * path).sum(0) / exact.slope - 1),
         "kl_error": law(kappa, dimension).kl(uniform) - exact.kl,
         "shortcut_error": shortcut_mean(kappa, dimension) - exact.mean,
     }
-    columns["shortcut_error_size"] = columns["shortcut_error"].abs()
+    size = columns["shortcut_error_size"] = columns["shortcut_error"].abs()
     rows: list[Row] = [(i, name, c[i].item()) for i in range(len(kappa)) for name, c in columns.items()]
-    for name in ("mean_error", "gradient_error", "kl_error", "bias"):
+    for name in ("mean_error", "sampler_error", "gradient_error", "kl_error", "bias"):
         rows.append((0, f"{name}_most", columns[name].abs().max().item()))
+    cut = kappa > THRESHOLD
+    rows.append((0, "shortcut_error_below", size[~cut].max().item()))
+    rows.append((0, "shortcut_fall", -size[cut].diff().max().item()))
+    if dimension > 3:
+        fewer = shortcut_mean(kappa, dimension // 2) - truth(kappa, dimension // 2).mean
+        rows.append((0, "shortcut_growth", (size - fewer.abs())[cut].min().item()))
     return Findings(rows, {})
 
 
@@ -137,7 +164,7 @@ def shortcut_mean(kappa: Tensor, dimension: int) -> Tensor:
     """
     n = dimension - 1
     c = (4 * kappa.square() + n**2).sqrt()
-    blend = (kappa - 10).clamp(0, 1)
+    blend = (kappa - THRESHOLD).clamp(0, 1)
     b = n / (4 * kappa) * blend + n / (2 * kappa + c) * (1 - blend)
     a = (n + 2 * kappa + c) / 4
     d = 4 * a * b / (1 + b) - n * math.log(n)
