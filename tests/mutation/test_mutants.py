@@ -103,8 +103,8 @@ MUTANTS = [
     ),
     Mutant(
         "engine/learners/wake_sleep.py",
-        "self.task.encode(params, dreamed_x)",
-        'self.task.encode(params, self.task.decode(params, dreamed_z).path(noise["dreamed_x"]))',
+        'self.task.program(dreamed["x"])',
+        'self.task.program(run(self.task.model(x), params, follow(dreaming)).sites["x"].z)',
         "engine/learners/test_wake_sleep_and_mcem.py -k wake_phase",
     ),
     Mutant(

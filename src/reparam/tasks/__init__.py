@@ -45,7 +45,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class LatentVariableTask(Task, Protocol):
-    """A task whose model has one code per datum; wake-sleep, MCEM and likelihoods ask for it."""
+    """A task whose model has one code per datum; MCEM and likelihoods ask for it."""
 
     shape: tuple[int, int]
     """Height and width of a datum seen as an image."""
@@ -64,6 +64,15 @@ class LatentVariableTask(Task, Protocol):
 
     def log_joint(self, params: Params, x: Tensor, z: Tensor) -> Tensor:
         """log p(x, z) in nats; x [..., D] and z [..., K] broadcast over their plates."""
+        ...
+
+
+@runtime_checkable
+class GenerativeTask(Task, Protocol):
+    """A task whose model can dream; wake-sleep asks for it."""
+
+    def model(self, like: Tensor) -> Program:
+        """p(x, z): its sites are those of `program` and x, in the shape of `like` [B, D], its value is log p(x, z)."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from reparam.distributions import Bernoulli
 from reparam.models import dense
 from reparam.models.units import RelaxedUnits, Units
-from reparam.program import Params, Program, Sample
+from reparam.program import Choose, Params, Program, Sample
 from reparam.tasks import read_options, register, require
 from reparam.tasks.stochastic_layers import LayerOptions
 
@@ -86,22 +86,35 @@ class DiscreteVae:
         centred = x - self.mean.to(x) if options.centre else x
 
         def log_weight(params: Params, sample: Sample) -> Tensor:
-            layers, seen, value = [], centred, x.new_zeros(())
+            given, seen, log_q = {"x": x}, centred, x.new_zeros(())
             for i in range(1, options.layers + 1):
                 q = posterior.law(options.map(params, f"encoder.z{i}", seen))
-                z = sample(f"z{i}", q, context=seen)
-                value = value - q.log_prob(z)
+                given[f"z{i}"] = z = sample(f"z{i}", q, context=seen)
+                log_q = log_q + q.log_prob(z)
                 seen = posterior.encode(z)
-                layers.append((z, seen))
-            logits = params.get("prior.logits", x.new_zeros(options.variables.logits))
-            value = value + prior.law(logits.expand(*q.plate, -1)).log_prob(z)
-            for i in range(1, options.layers):
-                below, above = layers[i - 1][0], layers[i][1]
-                value = value + prior.law(options.map(params, f"decoder.z{i}", above)).log_prob(below)
-            pixels = Bernoulli(logits=options.map(params, "decoder.x", layers[0][1]))
-            return value + pixels.log_prob(x)
+            return self._model(x, prior)(params, lambda name, law: given[name]) - log_q
 
         return log_weight
+
+    def model(self, like: Tensor) -> Program:
+        """p(z_L) … p(z₁|z₂) p(x|z₁) with sites zL, …, z1 and x, as `like` [B, D]; the value is log p(x, z)."""
+        return self._model(like, self.options.variables)
+
+    def _model(self, like: Tensor, units: Units | RelaxedUnits) -> Callable[[Params, Choose], Tensor]:
+        options = self.options
+
+        def log_joint(params: Params, choose: Choose) -> Tensor:
+            logits = params.get("prior.logits", like.new_zeros(options.variables.logits))
+            law, value = units.law(logits.expand(len(like), -1)), like.new_zeros(())
+            for i in range(options.layers, 0, -1):
+                z = choose(f"z{i}", law)
+                value, seen = value + law.log_prob(z), units.encode(z)
+                if i > 1:
+                    law = units.law(options.map(params, f"decoder.z{i - 1}", seen))
+            pixels = Bernoulli(logits=options.map(params, "decoder.x", seen))
+            return value + pixels.log_prob(choose("x", pixels))
+
+        return log_joint
 
     def log_prior(self, params: Params) -> Tensor:
         """The penalty on the weights, shape ()."""

@@ -83,6 +83,15 @@ class GaussianVae:
         """log p(x, z) in nats; x [..., D] and z [..., latent] broadcast over their plates."""
         return self.decode(params, z).log_prob(x) + self.prior(z).log_prob(z)
 
+    def model(self, like: Tensor) -> Program:
+        """p(z) p(x|z) with sites z and x in the shape of `like` [B, D]; the value is log p(x, z)."""
+
+        def log_joint(params: Params, sample: Sample) -> Tensor:
+            z = sample("z", self.prior(like.new_zeros(len(like), self.options.latent)))
+            return self.log_joint(params, sample("x", self.decode(params, z)), z)
+
+        return log_joint
+
     def program(self, x: Tensor) -> Program:
         """The bound of each datum of x [B, D]: Eq. 10 (`analytic`) or Eq. 6 (`sampled`), value [B]."""
 

@@ -70,6 +70,55 @@ def test_sleep_phase_climbs_log_q_of_the_dreamed_pairs() -> None:
             torch.testing.assert_close(after[name], before[name] + 0.01 * params[name].grad)
 
 
+@pytest.mark.parametrize("classes", [2, 4])
+def test_both_phases_on_layers_of_discrete_units(classes: int) -> None:
+    """Two layers: the model climbs log p at the samples of q, q climbs log q at the model's own samples."""
+    train = (draw("uniform", (ROWS, 6), generator("test", "learners")) < 0.4).float()
+    data = SimpleNamespace(name="tiny", train=train, test=train, valid=None, shape=(2, 3))
+    task = tasks.get("discrete_vae")({"data": "tiny", "units": 3, "layers": 2, "classes": classes}, data)
+    source = generator("test", "learners", "discrete")
+    before = {n: p + draw("normal", tuple(p.shape), source) for n, p in task.init(source).items()}
+    learner = learners.make(task, {"name": "wake_sleep"}, SGD)
+    x = train[:BATCH]
+    noise = draw_block(learner.noise(before, x), ("test", "learners", "noise"), 1)
+    noise = {site: {role: value[0] for role, value in roles.items()} for site, roles in noise.items()}
+    state = learner.init(before, x, source)
+    after = learner.step(state, x, torch.arange(BATCH), noise)[0]["params"]
+
+    params = {n: p.clone().requires_grad_() for n, p in before.items()}
+    units, options = task.options.variables, task.options
+
+    def affine(name: str, z: torch.Tensor) -> object:
+        seen = units.encode(z)
+        return units.law(seen @ params[f"{name}.0.weight"].T + params[f"{name}.0.bias"])
+
+    def q(x: torch.Tensor, z1: torch.Tensor | None, z2: torch.Tensor | None) -> torch.Tensor | tuple:
+        first = units.law(options.map(params, "encoder.z1", x - train.mean(0)))
+        own1 = first.path(noise["z1"]).detach() if z1 is None else z1
+        second = affine("encoder.z2", own1)
+        own2 = second.path(noise["z2"]).detach() if z2 is None else z2
+        return (own1, own2) if z1 is None else first.log_prob(own1) + second.log_prob(own2)
+
+    z1, z2 = q(x, None, None)
+    top = units.law(params["prior.logits"].expand(BATCH, -1))
+    pixels = options.map(params, "decoder.x", units.encode(z1))
+    log_p = top.log_prob(z2) + affine("decoder.z1", z2).log_prob(z1)
+    log_p = log_p + torch.distributions.Bernoulli(logits=pixels).log_prob(x).sum(-1)
+    dream2 = top.path(noise["dreamed_z2"]).detach()
+    dream1 = affine("decoder.z1", dream2).path(noise["dreamed_z1"]).detach()
+    shown = options.map(params, "decoder.x", units.encode(dream1)).sigmoid()
+    dream = (noise["dreamed_x"]["uniform"] > 1 - shown).float()
+    (ROWS / BATCH * (log_p.sum() + q(dream, dream1, dream2).sum())).backward()
+    for name, entry in params.items():
+        torch.testing.assert_close(after[name], before[name] + 0.01 * entry.grad, msg=name)
+
+
+def test_wake_sleep_needs_a_model_that_dreams() -> None:
+    task = tasks.get("bits")({"name": "bits", "target": 0.4}, None)
+    with pytest.raises(ReparamError, match="generative model"):
+        learners.make(task, {"name": "wake_sleep"}, SGD)
+
+
 def test_mcem_moves_the_minibatch_s_chains_and_the_decoder_only() -> None:
     learner, state, (x, index, noise) = setting("mcem", ADAGRAD)
     after, metrics = learner.step(state, x, index, noise)
