@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import small
 
-from reparam.cells import choice
+from reparam.cells import choice, procedures
+from reparam.cells.procedures import Findings
 from reparam.cells.status import CellKey
 from reparam.cells.train import Outcome
 from reparam.errors import ReparamError
@@ -40,6 +41,22 @@ def test_seeds_are_trained_with_the_best_candidate_and_no_other(tmp_path: Path) 
     # The candidates' seed is none of those reported, so their readings are no seed's.
     least = small.run(tmp_path / "least", spec(smallest="elbo/test"))
     assert json.loads((least / "choice.json").read_text())["chosen"] == readings.index(min(readings))
+
+
+def test_a_procedure_may_have_a_grid_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, int]] = []
+
+    def study(made: Any, seed: int, device: Any) -> Findings:
+        rate = made["training"]["optimiser"]["rate"]
+        seen.append((rate, seed))
+        return Findings([(1, "cost", abs(rate - 0.02))], {})
+
+    monkeypatch.setattr(procedures, "get", lambda paper, name: study)
+    folder = small.run(tmp_path, spec(smallest="cost") | {"procedure": "study"})
+    assert seen == [*((rate, choice.SEED) for rate in RATES), *((0.02, seed) for seed in small.SEEDS)]
+    status = json.loads((folder / "seed-0.json").read_text())
+    assert status["runtime"]["chosen"] == {"training.optimiser.rate": 0.02}
+    assert len(json.loads((folder / "choice.json").read_text())["candidates"]) == len(RATES)
 
 
 def key(made: dict[str, Any], source: str = "source") -> CellKey:

@@ -163,12 +163,21 @@ def _follow_procedure(
     device: torch.device,
     checkpoint_seconds: float,
 ) -> Iterator[Finished]:
+    from reparam.cells import choice
+    from reparam.cells.train import Outcome
+
     function = procedures.get(key.spec["paper"], key.spec["procedure"])
+
+    def try_out(spec: Mapping[str, Any], file: Path) -> Outcome:
+        return Outcome(*function(spec, choice.SEED, device))
+
+    chosen, spec = choice.resolve(key, folder, work, try_out)
+    told = {"chosen": chosen} if chosen else {}
     with Progress(_title(key), len(seeds), work / "progress.json", seeds) as progress:
         for seed in seeds:
             start = time.monotonic()
-            found = function(key.spec, seed, device)
-            runtime = _runtime(device, start, "eager", torch.get_num_threads(), 1)
+            found = function(spec, seed, device)
+            runtime = _runtime(device, start, "eager", torch.get_num_threads(), 1) | told
             yield seed, found, {"status": "ok", "step": None, "reason": None, "runtime": runtime}
             progress.advance(1)
 
