@@ -52,6 +52,9 @@ def path_alone(alpha: float, slope) -> float:
 
 def test_the_bias_of_dropping_the_correction() -> None:
     rows = found("correction", {"alpha": [1.0, 2.0, 3.0], "densities": [1]})
+    bias = {name: [rows[i, f"bias/{name}"] for i in range(3)] for name in ("z", "z_squared", "log_z")}
+    assert rows[0, "excess_least"] == pytest.approx(bias["log_z"][2] + bias["z_squared"][2])
+    assert rows[0, "fall_least"] == pytest.approx(bias["z"][1] - bias["z"][2])
     for step, alpha in enumerate((1.0, 2.0)):
         exact = {
             "z": (path_alone(alpha, lambda z: 1.0), 1.0),

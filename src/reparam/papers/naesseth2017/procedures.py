@@ -57,7 +57,9 @@ def correction(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
 
     Rows at step = index of `alpha`: alpha; bias/<f> and bias_corrected/<f>, the relative error (%) of ∂E[f]/∂α without
     and with the correction; size, the mean of |∇ log q/r| for a standard normal ε within [−2.4, 3]; and fall, the size
-    at the shape before less this one (from the second on). Arrays: epsilon [E], corrections [A, E], and for
+    at the shape before less this one (from the second on). At step 0, of the sizes of bias/<f>: excess_least, the least
+    distance over shapes from that of log z to the next largest; fall_least, the least over f from one shape to the next
+    in `alpha`. Arrays: epsilon [E], corrections [A, E], and for
     `densities` the accepted noise of RSVI and the standardised one of G-REP: density_rsvi, density_grep [D, E].
     """
     options, rows = spec["evaluation"], []
@@ -82,6 +84,11 @@ def correction(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
         if last is not None:
             rows.append((i, "fall", last - size))
         last = size
+    by = {(step, metric): abs(value) for step, metric, value in rows}
+    bias = np.array([[by[i, f"bias/{f}"] for f in OBJECTIVES] for i in range(len(options["alpha"]))])
+    log_z = list(OBJECTIVES).index("log_z")
+    rows.append((0, "excess_least", (bias[:, log_z] - np.delete(bias, log_z, 1).max(1)).min().item()))
+    rows.append((0, "fall_least", -np.diff(bias, axis=0).max().item()))
     grid = torch.linspace(-4, 4, 401, dtype=torch.float64)
     densities = torch.tensor(options["densities"], dtype=torch.float64)
     arrays = {"epsilon": epsilon, "corrections": torch.stack(corrections), "grid": grid}
