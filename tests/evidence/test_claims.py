@@ -47,6 +47,18 @@ def test_reach_inherits_from_its_quantity(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "value", [-1635.0, "1635", "−1635 ± 20", "7.4 / 1,635", "1000–1.635e3", "1.635E+3 s", "about 1635.0"]
+)
+def test_a_number_that_is_only_remembered_is_no_target_however_it_is_written(tmp_path, value) -> None:
+    number = {"what": "seconds", "value": value, "tag": "memory"}
+    rule = {"kind": "value", "left": quantity(), "at_most": -1635}
+    entry = {**claim(rule), "numbers": [number]}
+    assert "C-1: the bound -1635 is tagged memory" in message(tmp_path, entry)
+    assert load(tmp_path, {**entry, "numbers": [number, {**number, "tag": "paper"}]})
+    assert load(tmp_path, {**entry, "rules": [{**rule, "at_most": 20.5}]})
+
+
 def test_unjudged_claims_need_a_reason_and_no_rules(tmp_path):
     entry = {
         "id": "C",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,6 +21,9 @@ import jsonschema
 from reparam.errors import ReparamError
 from reparam.plan import yaml_file
 from reparam.registry import nearest
+
+NEVER_A_TARGET = ("memory", "second-hand")
+"""Tags of numbers that are shown and never judged by."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,36 @@ def load_claims(path: Path, paper: str) -> tuple[Claim, ...]:
         if claim.id in seen:
             raise ReparamError(f"{path}: claim id {claim.id!r} is given twice; give each claim its own id")
         seen.add(claim.id)
+        _refuse_doubtful_targets(claim, path)
     return claims
+
+
+def _refuse_doubtful_targets(claim: Claim, path: Path) -> None:
+    """Raise ReparamError where a rule is bound by a number that is tagged as one of NEVER_A_TARGET, and by no other."""
+    trusted: set[float] = set()
+    doubtful: dict[float, str] = {}
+    for number in claim.numbers:
+        tags = [tag for tag in NEVER_A_TARGET if tag in number["tag"]]
+        for value in _written(number["value"]):
+            if tags:
+                doubtful[value] = tags[0]
+            else:
+                trusted.add(value)
+    for rule in claim.rules:
+        for bound in (rule.target, rule.at_least, rule.at_most):
+            if bound is not None and abs(bound) in doubtful.keys() - trusted:
+                raise ReparamError(
+                    f"{path}: claim {claim.id}: the bound {bound:g} is tagged {doubtful[abs(bound)]}, which is never a "
+                    "target; bound the rule by another number, or leave the claim unjudged"
+                )
+
+
+def _written(value: float | str) -> set[float]:
+    """The sizes of all numbers in a value: a number, or a text such as "7.4 ± 0.1", "5e-2 / 1,635" or "2.8–3.7"."""
+    if not isinstance(value, str):
+        return {abs(float(value))}
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", value).replace("−", "-")
+    return {float(found) for found in re.findall(r"\d*\.?\d+(?:[eE][-+]?\d+)?", text)}
 
 
 def check_claims(
