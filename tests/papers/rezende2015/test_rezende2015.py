@@ -78,6 +78,7 @@ def test_invertibility() -> None:
     rows = {metric: value for _, metric, value in run("invertibility", evaluation={"draws": 200}).rows}
     assert rows["planar_error"] < 1e-9 and rows["radial_error"] < 1e-9 and rows["inverse_error"] < 1e-8
     assert rows["planar_least"] > 0 and rows["radial_least"] > 0
+    assert -1 < rows["radial_stated_least"] < -0.9
 
 
 def test_a_flow_without_its_constraint_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
