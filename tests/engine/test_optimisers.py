@@ -71,3 +71,21 @@ def test_the_first_steps_of_adagrad_only_accumulate() -> None:
 def test_misspelt_options_name_the_nearest(options: dict, message: str) -> None:
     with pytest.raises(ReparamError, match=message):
         optimisers.make(options)
+
+
+@pytest.mark.parametrize("horizon", [0, 2])
+def test_groups_may_have_rates_of_their_own(horizon: int) -> None:
+    whole = optimisers.make({"name": "sgd", "rate": 0.1, "momentum": 0.5, "horizon": horizon})
+    split = optimisers.make(
+        {"name": "sgd", "rate": 0.1, "momentum": 0.5, "horizon": horizon, "factors": {"q": 0.2}}
+    )
+    params = {"q.weight": torch.ones(2), "p.weight": torch.ones(2)}
+    gradient = {name: torch.tensor([1.0, -2.0]) for name in params}
+    ends = []
+    for optimiser in (whole, split):
+        now, state = dict(params), optimiser.init(params)
+        for _ in range(2):
+            now, state = optimiser.update(gradient, state, now)
+        ends.append(now)
+    torch.testing.assert_close(ends[1]["p.weight"], ends[0]["p.weight"])
+    torch.testing.assert_close(ends[1]["q.weight"] - 1, 0.2 * (ends[0]["q.weight"] - 1))

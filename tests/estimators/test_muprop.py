@@ -243,3 +243,37 @@ def test_coefficients_and_baseline_learn_to_lower_the_variance() -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ReparamError, match=message):
         estimators.make("muprop", options)
+
+
+@pytest.mark.parametrize("simple", [False, True])
+def test_normalising_divides_the_score_term_alone(simple: bool) -> None:
+    """After signals of mean 3 and standard deviation 4, beside those of deviation ½: the score's part by four, no more.
+
+    With `simple` nothing else reaches the bits' logits; else the correction of the slopes stays whole.
+    """
+    key = "bits_two_layers"
+    program, params = PROBLEMS[key].program, doubles(key)
+    estimator = MuProp(simple=simple, centre=True, normalise=True)
+    tunables, memory, specs = start(estimator, program, params)
+    noise = {
+        name: {role: draw[0] for role, draw in roles.items()}
+        for name, roles in draw_block(specs, ("sampled",), 1, dtype=torch.float64).items()
+    }
+    found = {}
+    for deviation in (0.5, 4.0, 8.0):
+        told = {
+            "mean": {name: torch.tensor(3.0).double() for name in memory["mean"]},
+            "variance": {name: torch.tensor(deviation**2).double() for name in memory["variance"]},
+            "weight": torch.tensor(2.0).double(),
+        }
+        found[deviation] = estimate_gradient(estimator, program, params, noise, tunables, told).gradient
+    plain = MuProp(simple=simple, centre=True)
+    own = {"mean": told["mean"], "variance": told["variance"], "weight": told["weight"]}
+    whole = estimate_gradient(plain, program, params, noise, tunables, own).gradient
+    moved = False
+    for name in params:
+        score = (found[0.5][name] - found[4.0][name]) / 0.75
+        moved = moved or bool(score.abs().max() > 1e-3)
+        torch.testing.assert_close(found[0.5][name], whole[name])
+        torch.testing.assert_close(found[8.0][name], found[0.5][name] - 0.875 * score)
+    assert moved

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -33,12 +33,14 @@ def _count(params: Tensors) -> Tensor:
 class Sgd:
     """p ← p − rate · v, v ← momentum · v + g (torch.optim.SGD).
 
-    With a `horizon` of T steps the rate falls as cos(π t / 2T) at step t = 0, 1, …, and is 0 from T on.
+    With a `horizon` of T steps the rate falls as cos(π t / 2T) at step t = 0, 1, …, and is 0 from T on. The rate of a
+    group of parameters is multiplied by its factor of `factors`, if it has one there: {encoder: 0.2}.
     """
 
     rate: float = 0.01
     momentum: float = 0.0
     horizon: int = 0
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def init(self, params: Tensors) -> State:
         count = {"count": _count(params)} if self.horizon else {}
@@ -47,11 +49,15 @@ class Sgd:
     def update(self, grads: Tensors, state: State, params: Tensors) -> tuple[dict[str, Tensor], State]:
         velocity = {name: self.momentum * state["velocity"][name] + g for name, g in grads.items()}
         if not self.horizon:
-            return {name: params[name] - self.rate * velocity[name] for name in grads}, {"velocity": velocity}
+            moved = {name: params[name] - self.rate * self._factor(name) * velocity[name] for name in grads}
+            return moved, {"velocity": velocity}
         part = (state["count"] / self.horizon).clamp(max=1)
         rate = self.rate * torch.cos(0.5 * math.pi * part)
-        moved = {name: params[name] - rate * velocity[name] for name in grads}
+        moved = {name: params[name] - rate * self._factor(name) * velocity[name] for name in grads}
         return moved, {"velocity": velocity, "count": state["count"] + 1}
+
+    def _factor(self, name: str) -> float:
+        return self.factors.get(name.partition(".")[0], 1.0)
 
 
 @dataclass(frozen=True)

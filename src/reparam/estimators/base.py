@@ -62,6 +62,9 @@ class Terms(NamedTuple):
     """Whether the others minimise the squared norm of the gradient estimate, and so its variance."""
     failed: Tensor | None = None
     """Rejection samplers count here, as (), the plate entries in which they refused every candidate."""
+    learning_signals: Mapping[str, Tensor] | None = None
+    """Where score terms are weighed: by site, what is left of f or of the bound after all baselines, before any
+    normalising, [samples, *plate]."""
 
 
 class Estimator(ABC):

@@ -26,6 +26,7 @@ from reparam.estimators.base import (
 )
 from reparam.estimators.card import MEAN, Card
 from reparam.estimators.networks import apply_network, context_of, init_network
+from reparam.estimators.running import deviation, nothing_yet, remember
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
 
@@ -45,8 +46,11 @@ class MuProp(Estimator):
     """Whether the derivative is left out: [f(z) − f(z̄)] ∇ log q(z) (Tucker et al. 2017, SimpleMuProp)."""
     centre: bool = False
     """Whether a running mean of what is left of the signal is subtracted, per site."""
+    normalise: bool = False
+    """Whether what is left is divided by its running standard deviation, where that exceeds 1: d·∇ μ is not, so that
+    this biases (MuProp-C-VN of the paper)."""
     decay: float = 0.9
-    """How much of the running mean is kept at each estimate."""
+    """How much of the running mean and variance is kept at each estimate."""
     scaled: bool = False
     """Whether f(z̄) and d·(z − z̄) have coefficients η = 2σ(η̃), first 1, per site, that descend on the squared signal
     (Tucker et al. 2017)."""
@@ -73,6 +77,7 @@ class MuProp(Estimator):
             {},
             {"simple": True, "centre": True, "samples": 2},
             {"scaled": True, "baseline_units": 4},
+            {"centre": True, "normalise": True},
         ),
     )
 
@@ -83,7 +88,9 @@ class MuProp(Estimator):
             raise ReparamError(f"muprop: decay must lie in [0, 1), got {self.decay!r}")
         kinds = {"eta"} if self.scaled else set()
         kinds |= {"baseline"} if self.baseline_units else set()
-        restate(self, needs_derivative=not self.simple, tunables=frozenset(kinds))
+        restate(
+            self, unbiased=not self.normalise, needs_derivative=not self.simple, tunables=frozenset(kinds)
+        )
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         return path_noise(sites, self.samples)
@@ -98,10 +105,7 @@ class MuProp(Estimator):
             if self.baseline_units and context is not None:
                 sizes = (context.shape[-1], self.baseline_units, 1)
                 tunables |= init_network(f"baseline.{name}", sizes, generator)
-        if not self.centre:
-            return tunables, {}
-        zeros = {name: site.z.new_zeros(()) for name, site in sites.items()}
-        return tunables, {"total": zeros, "weight": next(iter(zeros.values())).clone()}
+        return tunables, nothing_yet(sites) if self.centre or self.normalise else {}
 
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
@@ -126,21 +130,24 @@ class MuProp(Estimator):
             return trace.value, log_q, linear, means, baselines
 
         values, log_q, linear, means, baselines = over_samples(one, noise)
-        losses, errors, left = [values], [], {}
+        losses, errors, left, used = [values], [], {}, {}
         for name, signal in sample_signals(values, log_q, None).items():
             by_value, by_slope = self._scales(name, tunables)
             left[name] = signal - by_value * on_plate(value, signal.ndim - 1)
             left[name] = left[name] - by_slope * linear[name] - baselines[name]
-            rest = left[name] - self._mean(name, memory)
-            errors.append(0.5 * rest.square().sum())
-            losses.append(rest.detach() * log_q[name] + _constant(by_slope) * means[name])
+            rest = left[name] - memory["mean"][name] if self.centre else left[name]
+            scale = deviation(name, memory) if self.normalise else 1.0
+            errors.append(0.5 * rest.square().sum() / scale)
+            used[name] = rest.detach()
+            losses.append(used[name] / scale * log_q[name] + _constant(by_slope) * means[name])
         return Terms(
             values.mean(0),
             tuple(loss.mean(0) for loss in losses),
             (1.0,) * len(losses),
             self.samples + 1,
-            self._remember(left, memory),
+            remember(left, memory, self.decay) if self.centre or self.normalise else memory,
             tunable_loss=torch.stack(errors).sum() if tunables else None,
+            learning_signals=used,
         )
 
     def _scales(self, name: str, tunables: Mapping[str, Tensor]) -> tuple[Tensor | float, Tensor | float]:
@@ -149,17 +156,6 @@ class MuProp(Estimator):
             return 1.0, 1.0
         by_value = 2 * tunables[f"eta.{name}.value"].sigmoid()
         return by_value, 1.0 if self.simple else 2 * tunables[f"eta.{name}.slope"].sigmoid()
-
-    def _mean(self, name: str, memory: Any) -> Tensor | float:
-        if not self.centre:
-            return 0.0
-        return memory["total"][name] / torch.where(memory["weight"] > 0, memory["weight"], 1.0)
-
-    def _remember(self, left: Mapping[str, Tensor], memory: Any) -> Any:
-        if not self.centre:
-            return memory
-        total = {name: self.decay * memory["total"][name] + rest.mean() for name, rest in left.items()}
-        return {"total": total, "weight": self.decay * memory["weight"] + 1}
 
 
 def _mean_field(run: Run, params: Params) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:

@@ -26,6 +26,7 @@ from reparam.estimators.base import (
 )
 from reparam.estimators.card import ANY_LAW, Card
 from reparam.estimators.networks import apply_network, context_of, init_network
+from reparam.estimators.running import deviation, nothing_yet, remember
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params, Site
 
@@ -111,9 +112,7 @@ class Nvil(Estimator):
                 tunables |= init_network(f"baseline.{name}", (context.shape[-1], self.hidden, 1), generator)
         if not (self.centre or self.normalise):
             return tunables, {}
-        zeros = {name: site.law.log_prob(site.z).new_zeros(()) for name, site in sites.items()}
-        weight = next(iter(zeros.values()))
-        return tunables, {"mean": zeros, "variance": dict(zeros), "weight": weight}
+        return tunables, nothing_yet(sites)
 
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
@@ -136,33 +135,20 @@ class Nvil(Estimator):
         values, log_q, predicted = over_samples(one, noise)
         bound = sample_bound(values)
         signals = sample_signals(bound.expand_as(values), log_q, run.signals)
-        losses, errors, residuals = [bound], [], {}
+        losses, errors, residuals, used = [bound], [], {}, {}
         for name, signal in signals.items():
             mean = memory["mean"][name] if self.centre else 0.0
-            scale = memory["variance"][name].sqrt().clamp(min=1.0) if self.normalise else 1.0
+            scale = deviation(name, memory) if self.normalise else 1.0
             residuals[name] = signal - predicted[name].detach()
-            losses.append(((residuals[name] - mean) / scale * log_q[name]).sum(0))
+            used[name] = residuals[name] - mean
+            losses.append((used[name] / scale * log_q[name]).sum(0))
             errors.append(0.5 * (signal - mean - predicted[name]).square().sum() / scale)
         return Terms(
             bound,
             tuple(losses),
             (1.0,) * len(losses),
             self.samples,
-            self._remember(residuals, memory),
+            remember(residuals, memory, self.decay) if self.centre or self.normalise else memory,
             tunable_loss=torch.stack(errors).sum() if tunables else None,
+            learning_signals=used,
         )
-
-    def _remember(self, residuals: Mapping[str, Tensor], memory: Any) -> Any:
-        """The averages after these residuals: each estimate's mean and variance, weighed by decay^age."""
-        if not (self.centre or self.normalise):
-            return memory
-        old = self.decay * memory["weight"]
-        weight = old + 1
-        kept = old / weight  # not 1 − the new share: rounding must not make a variance negative
-        means, variances = {}, {}
-        for name, residual in residuals.items():
-            mean, moved = memory["mean"][name], residual.mean() - memory["mean"][name]
-            means[name] = mean + (1 - kept) * moved
-            between = memory["variance"][name] + (1 - kept) * moved.square()
-            variances[name] = kept * between + (1 - kept) * residual.var(correction=0)
-        return {"mean": means, "variance": variances, "weight": weight}

@@ -137,8 +137,9 @@ class ScoreFunction(Estimator):
         baselines = self._baselines(run, params, fresh, signals, memory)
         losses = [values.mean(0)]
         coefficients: list[Coefficient] = [1.0]
-        for name, signal in signals.items():
-            losses.append(((signal - baselines[name]) * log_q[name]).mean(0))
+        used = {name: signal - baselines[name] for name, signal in signals.items()}
+        for name, signal in used.items():
+            losses.append((signal * log_q[name]).mean(0))
             coefficients.append(1.0)
         if self.baseline == "optimal":
             for name, slopes in _slopes(run, params, fresh).items():
@@ -150,6 +151,7 @@ class ScoreFunction(Estimator):
             tuple(coefficients),
             self.samples + self.fresh * self.needs_fresh,
             self._remember(signals, memory),
+            learning_signals=used,
         )
 
     def _baselines(

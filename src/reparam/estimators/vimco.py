@@ -72,10 +72,10 @@ class Vimco(Estimator):
         values, log_q = scored(run, params, noise)
         bound = sample_bound(values)
         signals = self._signals(values.detach())
-        losses = [bound]
-        for entries in log_q.values():
-            losses.append((on_plate(signals, entries.ndim) * entries).sum(0))
-        return Terms(bound, tuple(losses), (1.0,) * len(losses), self.samples, memory)
+        used = {name: on_plate(signals, entries.ndim) for name, entries in log_q.items()}
+        losses = [bound, *((used[name] * entries).sum(0) for name, entries in log_q.items())]
+        coefficients = (1.0,) * len(losses)
+        return Terms(bound, tuple(losses), coefficients, self.samples, memory, learning_signals=used)
 
     def _signals(self, values: Tensor) -> Tensor:
         """L − L₋ₖ for each sample [K, *plate]. A constant added to all values cancels, so the largest is made 0."""

@@ -107,6 +107,8 @@ def _of_laws(case: Case) -> set[str]:
     params = {name: p.double().requires_grad_() for name, p in case.problem.params.items()}
     states = table(case.problem.program, params)
     total = (states.mass.detach() * states.value).sum()
+    if not total.requires_grad:
+        return set(params)
     direct = torch.autograd.grad(total, list(params.values()), allow_unused=True, materialize_grads=True)
     exact = case.problem.exact("expectation", 1)
     return {
