@@ -14,7 +14,7 @@ within := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 reproduce: $(VENV)/.installed
 	@$(within) snakemake --cores all --configfile config/$(SCALE).yaml; status=$$?; \
-	$(within) reparam scoreboard --scale $(SCALE) || exit 1; \
+	$(within) reparam scoreboard --made --scale $(SCALE) || exit 1; \
 	echo "Report: reports/$(SCALE)/index.html"; \
 	exit $$status
 

@@ -95,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = _add(commands, name, run, text)
         _scale(command)
+        if name == "scoreboard":
+            command.add_argument(
+                "--made", action="store_true", help="as the workflow last judged them, without judging again"
+            )
         if name == "wandb":
             command.add_argument("--mode", choices=("offline", "online", "disabled"), default=None)
             command.add_argument("--workspaces", metavar="ENTITY/PROJECT", help="save views there instead")
@@ -209,10 +213,20 @@ def _evidence(args: argparse.Namespace) -> None:
 
 
 def _scoreboard(args: argparse.Namespace) -> None:
-    from reparam.evidence import build
     from reparam.evidence.scoreboard import scoreboard
 
-    print(scoreboard(build.build(args.scale, args.results, _papers(), args.results / "reference")))
+    if args.made:
+        from reparam.report.tables import read_tables
+
+        tables = read_tables(args.results, args.scale)
+        if tables.missing:
+            raise ReparamError(f"no tables at scale {args.scale} yet: run the workflow, or leave --made out")
+        print(scoreboard(tables, args.scale))
+        return
+    from reparam.evidence import build
+
+    evidence = build.build(args.scale, args.results, _papers(), args.results / "reference")
+    print(scoreboard(evidence, args.scale))
 
 
 def _papers() -> list:  # type: ignore[type-arg]

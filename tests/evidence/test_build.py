@@ -194,7 +194,7 @@ def test_a_changed_rule_is_marked_for_ever(tmp_path):
     def run(margin):
         found = evidence(tmp_path, claim(ordering(margin=margin)))
         write(found, tmp_path / "quick" / "tables")
-        assert ("rule changed" in scoreboard(found).replace("\n", " ")) == found.claims.iloc[0][
+        assert ("rule changed" in scoreboard(found, "quick").replace("\n", " ")) == found.claims.iloc[0][
             "rule_changed"
         ]
         return found.claims.iloc[0]
@@ -221,7 +221,7 @@ def test_kept_results_are_judged_beside_the_run_in_their_own_setting(tmp_path):
     ]
     assert set(found.cells["source"]) == {"reference"} == set(found.metrics["source"])
     assert set(found.coverage["scale"]) == {"quick"}
-    assert "kept reference results" in scoreboard(found)
+    assert "kept reference results" in scoreboard(found, "quick")
 
 
 def test_tables_are_written_whole_and_nan_survives(tmp_path):
@@ -262,7 +262,7 @@ def test_the_scoreboard_counts_verdicts_and_reasons(tmp_path):
         summary(found.claims)
         == "3 claims: 1 holds (reduced), 1 unjudged, 1 fails (reduced) (unjudged: 1 visual)"
     )
-    text = scoreboard(found)
+    text = scoreboard(found, "quick")
     assert "C-1" in text and "holds" in text and "visual: only seen" in text
     assert "10 planned, 10 done, 0 diverged, 0 failed, 0 missing" in text
     assert max(map(len, text.splitlines())) <= 160

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import pandas as pd
 from tabulate import tabulate
 
-from reparam.evidence.build import Evidence
+
+class Judged(Protocol):
+    """The tables that it is made of: just judged, or read back."""
+
+    @property
+    def claims(self) -> pd.DataFrame: ...
+    @property
+    def coverage(self) -> pd.DataFrame: ...
+    @property
+    def leftover(self) -> pd.DataFrame: ...
+
 
 WIDTHS = {"claim": 10, "statement": 38, "verdict": 12, "ours": 24, "n": 3, "detail": 40}
 
 
-def scoreboard(evidence: Evidence) -> str:
+def scoreboard(evidence: Judged, scale: str) -> str:
     """A table of claims per source and scale, then the counts: verdicts, reasons for no verdict, coverage."""
     parts = []
-    for (source, scale), claims in evidence.claims.groupby(["source", "scale"], sort=False):
-        title = f"Claims at scale {scale}" + (" (kept reference results)" if source == "reference" else "")
+    for (source, judged_at), claims in evidence.claims.groupby(["source", "scale"], sort=False):
+        title = f"Claims at scale {judged_at}" + (
+            " (kept reference results)" if source == "reference" else ""
+        )
         rows = [_row(claim) for _, claim in claims.iterrows()]
         table = tabulate(
             rows, headers=list(WIDTHS), maxcolwidths=list(WIDTHS.values()), disable_numparse=True
         )
         parts += [title, table, summary(claims), ""]
     total = evidence.coverage[["planned", "done", "diverged", "failed", "missing"]].sum()
-    parts.append(
-        "Seeds at scale " + evidence.scale + ": " + ", ".join(f"{n} {name}" for name, n in total.items())
-    )
+    parts.append(f"Seeds at scale {scale}: " + ", ".join(f"{n} {name}" for name, n in total.items()))
     if len(evidence.leftover):
         parts.append(f"{len(evidence.leftover)} cells of other specs are on disk and not counted")
     return "\n".join(parts)
