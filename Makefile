@@ -13,7 +13,9 @@ within := PATH="$(abspath $(VENV))/bin:$$PATH"
 .PHONY: reproduce test slow verify lint format docs lock clean
 
 reproduce: $(VENV)/.installed
+	@test -f config/$(SCALE).yaml || { echo "no scale '$(SCALE)': smoke, quick, standard or paper" >&2; exit 1; }
 	@$(within) snakemake --cores all --configfile config/$(SCALE).yaml; status=$$?; \
+	test ! -f results/$(SCALE)/tables/claims.parquet && exit $$status; \
 	$(within) reparam scoreboard --made --scale $(SCALE) || exit 1; \
 	echo "Report: reports/$(SCALE)/index.html"; \
 	exit $$status

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import reparam
-from reparam.errors import OutputError, ReparamError
+from reparam.errors import OutputError, ReparamError, reason
 from reparam.plan.cells import SCALES
 
 UNWRITABLE = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM)
@@ -179,7 +179,7 @@ def _cell(args: argparse.Namespace) -> None:
         except Exception as error:
             failures.append(error)
             if len(args.folders) > 1:
-                print(f"reparam: {folder} failed: {error}", file=sys.stderr, flush=True)
+                print(f"reparam: {folder} failed: {reason(error)}", file=sys.stderr, flush=True)
     if failures:
         raise failures[0]
     if args.output:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,30 @@ class Findings(NamedTuple):
 
 Procedure = Callable[[Mapping[str, Any], int, torch.device], Findings]
 """(spec, seed, device) → findings. Every random number comes from streams named by paper, experiment, seed."""
+
+
+class Options(Mapping[str, Any]):
+    """An experiment's `evaluation`, which notes what is read of it, so that a misspelt option is no silent default."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given, self._read = given, set[str]()
+
+    def __getitem__(self, name: str) -> Any:
+        self._read.add(name)
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def require_all_read(self, where: str) -> None:
+        """ReparamError, naming the first option that nothing asked for; one that is null asks for nothing."""
+        for name, value in self._given.items():
+            if name not in self._read and value is not None:
+                raise ReparamError(f"{where}: nothing reads the option {name!r}{nearest(name, self._read)}")
+
 
 _entries: dict[str, Procedure] = {}
 

@@ -167,16 +167,23 @@ def _follow_procedure(
     from reparam.cells.train import Outcome
 
     function = procedures.get(key.spec["paper"], key.spec["procedure"])
+    where = f"experiments.yaml: evaluation of {key.spec['experiment']}"
+
+    def findings(spec: Mapping[str, Any], seed: int) -> procedures.Findings:
+        options = procedures.Options(spec.get("evaluation") or {})
+        found = function({**spec, "evaluation": options}, seed, device)
+        options.require_all_read(where)
+        return found
 
     def try_out(spec: Mapping[str, Any], file: Path) -> Outcome:
-        return Outcome(*function(spec, choice.SEED, device))
+        return Outcome(*findings(spec, choice.SEED))
 
     chosen, spec = choice.resolve(key, folder, work, try_out)
     told = {"chosen": chosen} if chosen else {}
     with Progress(_title(key), len(seeds), work / "progress.json", seeds) as progress:
         for seed in seeds:
             start = time.monotonic()
-            found = function(spec, seed, device)
+            found = findings(spec, seed)
             runtime = _runtime(device, start, "eager", torch.get_num_threads(), 1) | told
             yield seed, found, {"status": "ok", "step": None, "reason": None, "runtime": runtime}
             progress.advance(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -83,8 +84,8 @@ def show_plan(plan: Plan, results: Path) -> None:
 
 
 def watch(results: Path, once: bool) -> None:
-    """Show the cells that are running now, until interrupted or, with `once`, a single time."""
-    if once:
+    """Show the cells that are running now, until interrupted; a single time with `once`, or where no terminal looks."""
+    if once or not sys.stdout.isatty():
         _print(_running(results))
         return
     with Live(_running(results), console=Console(markup=False), auto_refresh=False) as live:
