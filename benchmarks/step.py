@@ -11,29 +11,19 @@ contestant draws its noise and picks its minibatches itself, as it does in a rea
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
+import rounds
 import torch
 from plain_vae import PlainVAE, optimiser
+from rounds import Steps
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from reparam import tasks
 from reparam.data import DataSet
-from reparam.engine import learners, paths
-from reparam.engine.minibatch import minibatch_indices
-from reparam.noise import draw_block, generator
+from reparam.engine import paths
 
 PIXELS, HIDDEN, LATENT, BATCH, ROWS = 784, 400, 20, 100, 10_000
-BLOCK = 100
-"""Steps whose noise is drawn at once, as in reparam.cells.train."""
 OPTIMISERS = {"adam": {"name": "adam", "rate": 1e-3}, "adagrad": {"name": "adagrad", "rate": 0.01}}
-
-Steps = Iterator[None]
-"""Each `next` is one training step."""
 
 
 def plain(data: Tensor, name: str) -> Steps:
@@ -49,33 +39,10 @@ def plain(data: Tensor, name: str) -> Steps:
 
 
 def engine(data: Tensor, name: str, path: paths.Path) -> Steps:
-    """The engine's step with the pathwise estimator, with blocks of noise as in a cell."""
-    options = {"name": "gaussian_vae", "data": "random", "hidden": HIDDEN, "latent": LATENT}
-    dataset = DataSet("random", data, data[:1], None, (28, 28))
-    task = tasks.get("gaussian_vae")({**options, "weight_prior": False}, dataset)
-    learner = learners.make(task, {"name": "pathwise"}, {"optimiser": OPTIMISERS[name]})
-    params = {key: value.to(data.device) for key, value in task.init(generator("benchmark")).items()}
-    state = learner.init(params, data[:BATCH], generator("benchmark", "method"))
-    specs = learner.noise(params, data[:BATCH])
-    call: Callable[..., Any] | None = None
-    block = 0
-    while True:
-        index = minibatch_indices(("benchmark",), block * BLOCK, BLOCK, BATCH, ROWS).to(data.device)
-        noise = draw_block(specs, ("benchmark", block), BLOCK, data.device)
-        for now in range(BLOCK):
-            rows = index[now]
-            arguments = (
-                state,
-                data[rows],
-                rows,
-                tree_map(lambda leaf, now=now: leaf[now], noise),
-            )
-            if call is None:
-                call = paths.build(learner.step, arguments, path)
-            with torch.no_grad():
-                state, _ = call(*arguments)
-            yield
-        block += 1
+    """The engine's step with the pathwise estimator."""
+    options = {"data": "random", "hidden": HIDDEN, "latent": LATENT, "weight_prior": False}
+    task = tasks.get("gaussian_vae")(options, DataSet("random", data, data[:1], None, (28, 28)))
+    return rounds.engine(task, {"name": "pathwise"}, OPTIMISERS[name], data, BATCH, path)
 
 
 def arithmetic(data: Tensor) -> Steps:
@@ -92,18 +59,6 @@ def arithmetic(data: Tensor) -> Steps:
             if number > 0:
                 gradient @ weight.T
         yield
-
-
-def seconds(steps: Steps, count: int, device: torch.device) -> float:
-    """Wall seconds of `count` steps."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(count):
-        next(steps)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -124,21 +79,13 @@ def main() -> None:
         "engine, compiled": engine(data, arguments.optimiser, "compiled"),
         "matrix products only": arithmetic(data),
     }
-    first = {name: seconds(steps, 1, device) for name, steps in contestants.items()}
-    for steps in contestants.values():
-        seconds(steps, BLOCK, device)
-    rounds = [
-        {name: seconds(steps, arguments.steps, device) for name, steps in contestants.items()}
-        for _ in range(arguments.rounds)
-    ]
+    found = rounds.compare(contestants, "plain loop", arguments.rounds, arguments.steps, device)
     print(
         f"{arguments.optimiser} on {device}, one CPU thread, {arguments.rounds} rounds × {arguments.steps} steps"
     )
     print(f"{'':22}{'ms/step':>10}{'÷ plain':>10}{'first step, s':>16}")
-    for name in contestants:
-        step = statistics.median(times[name] for times in rounds) / arguments.steps * 1e3
-        ratio = statistics.median(times[name] / times["plain loop"] for times in rounds)
-        print(f"{name:22}{step:10.2f}{ratio:10.2f}{first[name]:16.1f}")
+    for contestant, timing in found.items():
+        print(f"{contestant:22}{timing.milliseconds:10.2f}{timing.ratio:10.2f}{timing.first:16.1f}")
 
 
 if __name__ == "__main__":
