@@ -99,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--made", action="store_true", help="as the workflow last judged them, without judging again"
             )
+        if name == "report":
+            command.add_argument("--processes", type=int, default=1, help="draw so many papers at a time")
         if name == "wandb":
             command.add_argument("--mode", choices=("offline", "online", "disabled"), default=None)
             command.add_argument("--workspaces", metavar="ENTITY/PROJECT", help="save views there instead")
@@ -250,11 +252,8 @@ def _report(args: argparse.Namespace) -> None:
     from reparam.plan.experiments import PAPERS, papers
     from reparam.report import build
 
-    print(
-        build.build(
-            args.scale, args.results, Path("reports"), [(paper, PAPERS / paper) for paper in papers()]
-        )
-    )
+    folders = [(paper, PAPERS / paper) for paper in papers()]
+    print(build.build(args.scale, args.results, Path("reports"), folders, max(1, args.processes)))
 
 
 def _wandb(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ rule report:
         "results/{scale}/logs/report.log",
     conda:
         "../../environment.yml"
+    threads: workflow.cores
     params:
         source=sources.digest(
             [
@@ -23,4 +24,4 @@ rule report:
             files_of_papers("*/README.md", "../report/templates/*"),
         ),
     shell:
-        "exec python -m reparam.cli report --scale {wildcards.scale} >{log} 2>&1"
+        "exec python -m reparam.cli report --scale {wildcards.scale} --processes {threads} >{log} 2>&1"

@@ -18,7 +18,7 @@ from torch.fx import GraphModule
 Path = Literal["traced", "compiled"]
 COMPILE_FROM_OPERATIONS = 2_000_000
 """On a CPU core compiling takes up to half a minute, and each operation of the graph costs some 10 µs to call."""
-UNGUARDED = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+UNGUARDED: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
 """A graph always meets arguments shaped like those that it was traced on, and compiled code asserts it; guards
 would ask the same at every call, which costs a small step a tenth of its time."""
 

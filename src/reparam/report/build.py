@@ -23,22 +23,21 @@ from reparam.report.scoreboard import records, scoreboard, tally, unjudged_reaso
 from reparam.report.tables import is_known, read_tables
 
 
-def build(scale: str, results: Path, reports: Path, papers: list[tuple[str, Path]]) -> Path:
+def build(
+    scale: str, results: Path, reports: Path, papers: list[tuple[str, Path]], processes: int = 1
+) -> Path:
     """Write `reports/<scale>/index.html` and `reports/<scale>/figures/*.{svg,png}`; return the page's path.
 
-    `results` is the folder with `<scale>/tables/`, `papers` are (key, folder) pairs in the order of the
-    page. Whatever is missing is said on the page. The same tables give the same bytes. Raises ReparamError
-    for a table that cannot be read and OutputError for a folder that cannot be written.
+    `results` is the folder with `<scale>/tables/`, `papers` are (key, folder) pairs in the order of the page, which are
+    drawn so many at a time as there are `processes`. Whatever is missing is said on the page. The same tables give the
+    same bytes. Raises ReparamError for a table that cannot be read and OutputError for a folder that cannot be written.
     """
     tables = read_tables(results, scale)
     read = [read_paper(key, folder) for key, folder in papers]
     claims = scoreboard(tables, read, scale)
     all_cells = cells(tables, results, scale)
     coverage = coverage_rows(tables.coverage, scale)
-    drawings, files = {}, {}
-    for paper in read:
-        drawings[paper.key], own = gallery(paper, tables, all_cells, results, scale)
-        files.update(own)
+    drawings, files = gallery(read, tables, all_cells, results, scale, processes)
     known = summaries()
     page = render(
         scale=scale,
