@@ -56,7 +56,9 @@ def test_hostile_names_are_text(page: Path, markup: Markup) -> None:
         assert text in markup.text
 
 
-def test_same_tables_give_the_same_bytes_however_many_are_drawn_at_a_time(project: Path, tmp_path: Path) -> None:
+def test_same_tables_give_the_same_bytes_however_many_are_drawn_at_a_time(
+    project: Path, tmp_path: Path
+) -> None:
     again = tmp_path / "reports"
     papers = [(fabricate.PAPER, project / fabricate.PAPER)]
     build(fabricate.SCALE, project / "results", again, papers, processes=2)
