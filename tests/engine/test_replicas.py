@@ -74,7 +74,9 @@ def test_a_seed_has_its_place_whoever_else_is_asked_for() -> None:
     assert replicas.neighbours(6, 4) == (4, 5, 6, 7) and replicas.neighbours(2, 1) == (2,)
 
 
-@pytest.mark.parametrize(("entries", "height"), [(1, 32), (100, 16), (200, 8), (2049, 1), (300_000, 1)])
+@pytest.mark.parametrize(
+    ("entries", "height"), [(1, 32), (100, 16), (200, 8), (2049, 4), (16_384, 4), (16_385, 1)]
+)
 def test_only_small_parameters_are_stacked_on_a_cpu(entries: int, height: int) -> None:
     assert replicas.replicas_for(torch.device("cpu"), entries) == height
 
