@@ -380,3 +380,14 @@ def test_a_later_site_without_relaxation_or_path_is_refused() -> None:
         match="rebar needs a relaxation or a differentiable path, and sample site 'low' has a Categorical law",
     ):
         prepare(Rebar(), program, params)
+
+
+@pytest.mark.parametrize("tuned", ["site", "tensor"])
+def test_the_temperature_may_stay_while_eta_is_tuned(tuned: Any) -> None:
+    """At equal tunables it is the adaptive estimator; what it tunes is η alone."""
+    fixed, adaptive = (Rebar(0.3, tuned=tuned, adaptive=adaptive) for adaptive in (False, True))
+    assert fixed.card.tunables == {"eta"} and adaptive.card.tunables == {"eta", "log_temperature"}
+    mine, theirs = estimates(fixed, "bits_two_layers", 50), estimates(adaptive, "bits_two_layers", 50)
+    for name, entry in theirs.items():
+        torch.testing.assert_close(mine[name], entry)
+    assert_descends_on_the_squared_norm(fixed, "bits_two_layers")

@@ -24,9 +24,11 @@ from reparam.distributions import Bernoulli, Normal
 from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.errors import ReparamError
 from reparam.estimators.rebar import Rebar
-from reparam.estimators.relax import Lax, Relax
+from reparam.estimators.relax import ACTIVATIONS, Lax, Relax, _surrogate
 from reparam.estimators.score_function import ScoreFunction
 from reparam.measure.problems import PROBLEMS
+from reparam.noise import draw_block
+from reparam.program import Site
 
 
 def some_tunables(estimator: Any, key: str) -> dict[str, torch.Tensor]:
@@ -249,3 +251,39 @@ def test_a_free_network_follows_no_path_of_f() -> None:
         ReparamError, match="relax needs a relaxation, and sample site 'low' has a Normal law"
     ):
         prepare(Relax(surrogate="network"), problem.program, problem.params)
+
+
+def test_weights_decay_beside_the_mean_squared_entry_for_the_plate_s_mean() -> None:
+    """∂/∂w of P B² (λ/2 ‖w‖²) is added for the network alone, with P entries of parameters and B of the plate."""
+    key, decay = "bits_two_layers", 1e-3
+    program, params = PROBLEMS[key].program, doubles(key)
+    plain, decayed = Relax(hidden=(3,)), Relax(hidden=(3,), weight_decay=decay)
+    tunables = some_tunables(plain, key)
+    specs = start(plain, program, params)[2]
+    noise = {
+        site: {role: value[0] for role, value in roles.items()}
+        for site, roles in draw_block(specs, ("decay",), 1, dtype=torch.float64).items()
+    }
+    one, other = (estimate_gradient(e, program, params, noise, tunables) for e in (plain, decayed))
+    scale = sum(p.numel() for p in params.values()) * one.value.numel() ** 2
+    for name, slope in one.tunable_gradient.items():
+        extra = decay * scale * tunables[name] if name.startswith("surrogate.") else 0.0
+        torch.testing.assert_close(other.tunable_gradient[name], slope + extra)
+    for name, entry in one.gradient.items():
+        assert torch.equal(other.gradient[name], entry)
+
+
+def test_its_units_may_be_rectified() -> None:
+    """With weights of one sign relu units pass what they get: a network that is linear."""
+    linear = {"surrogate.z.0.weight": torch.ones(2, 3), "surrogate.z.0.bias": torch.full((2,), 9.0)}
+    linear |= {"surrogate.z.1.weight": torch.ones(1, 2), "surrogate.z.1.bias": torch.zeros(1)}
+    site = Site(Bernoulli(logits=torch.zeros(4, 3)), torch.zeros(4, 3), None, False)
+    own = torch.rand(4, 3)
+    found = _surrogate("z", site, linear | {"surrogate_scale.z": torch.tensor(0.5)}, ACTIVATIONS["relu"])(own)
+    torch.testing.assert_close(found, own.sum(-1) + 9)
+
+
+@pytest.mark.parametrize("decay", [-1e-3, float("inf")])
+def test_a_weight_decay_is_positive_and_finite(decay: float) -> None:
+    with pytest.raises(ReparamError, match="weight_decay must be 0 or positive"):
+        Relax(weight_decay=decay)

@@ -63,6 +63,8 @@ class Rebar(Estimator):
     tuned: Tuned = "none"
     """What descends on the squared norm of the estimate. `tensor`: one τ, and one η = 2σ(η̃) in (0, 2) per parameter
     tensor (Tucker et al. 2017). `site`: one τ and one unconstrained η per site (Grathwohl et al. 2018)."""
+    adaptive: bool = True
+    """Whether τ is among what is tuned; else η is tuned at a fixed τ (Tucker et al. 2017, REBAR (0.1))."""
     baseline_units: int = 0
     """The tanh units of a network on a site's context that is subtracted from f(z) and trained on the same objective
     (Tucker et al. 2017 take 100); 0 for none."""
@@ -109,9 +111,15 @@ class Rebar(Estimator):
         return 1 if self.coupled else 2
 
     @property
+    def tunes_temperature(self) -> bool:
+        """Whether τ is a tunable."""
+        return self.adaptive and self.tuned != "none"
+
+    @property
     def kinds(self) -> set[str]:
         """The kinds of tunables under these options."""
-        kinds = {"eta", "log_temperature"} if self.tuned != "none" else set()
+        kinds = {"eta"} if self.tuned != "none" else set()
+        kinds |= {"log_temperature"} if self.tunes_temperature else set()
         return kinds | {"baseline"} if self.baseline_units else kinds
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
@@ -133,7 +141,7 @@ class Rebar(Estimator):
     def init(self, sites: Sites, generator: torch.Generator) -> tuple[dict[str, Tensor], Any]:
         tunables: dict[str, Tensor] = {}
         for name, site in relaxable(sites).items():
-            if self.tuned != "none":
+            if self.tunes_temperature:
                 tunables[self._temperature_key(name)] = site.z.new_full((), math.log(self.temperature))
             if self.tuned == "site":
                 tunables[f"eta.{name}"] = site.z.new_full((), self.eta)
@@ -241,7 +249,7 @@ class Rebar(Estimator):
 
     def temperature_at(self, name: str, tunables: Tunables) -> Tensor | float:
         """τ of this site now."""
-        return self.temperature if self.tuned == "none" else tunables[self._temperature_key(name)].exp()
+        return tunables[self._temperature_key(name)].exp() if self.tunes_temperature else self.temperature
 
     def _temperature_key(self, name: str) -> str:
         return "log_temperature" if self.tuned == "tensor" else f"log_temperature.{name}"

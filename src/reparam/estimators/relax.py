@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 import torch
@@ -31,6 +32,8 @@ from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params, Site, Trace
 
 Surrogate = Literal["relaxation+network", "network"]
+Activation = Literal["tanh", "relu"]
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
 
 @register("relax")
@@ -38,7 +41,7 @@ Surrogate = Literal["relaxation+network", "network"]
 class Relax(Rebar):
     """REBAR with c = f + r or c = r in place of f on relaxed samples, r a network (Grathwohl et al. 2018).
 
-    r looks at 2z − 1 for the site's own relaxed sample z, and at the site's `context`: tanh layers, times a learned
+    r looks at 2z − 1 for the site's own relaxed sample z, and at the site's `context`: layers of units, times a learned
     scalar that starts at zero. All of it descends on the squared norm of the estimate. Before the first step
     `relaxation+network` is REBAR, draw by draw, and `network` the score function.
     """
@@ -50,7 +53,12 @@ class Relax(Rebar):
     """`relaxation+network`: c = f on relaxed samples + r. `network`: c = r, which asks f for its value at the discrete
     sample alone."""
     hidden: tuple[int, ...] = (10,)
-    """The tanh units of r, by layer."""
+    """The units of r, by layer."""
+    activation: Activation = "tanh"
+    """What the units of r do: `tanh` in the paper's toy, `relu` in its auto-encoders."""
+    weight_decay: float = 0.0
+    """λ of ½ λ ‖w‖² for r's weights and biases w, beside the mean squared entry of an estimate for the plate's mean
+    (Grathwohl et al. 2018 take 1e-3 and 1e-4)."""
     card = Card(
         title="RELAX",
         what="REBAR whose control variate is a network, with or without the relaxed objective, that is trained while "
@@ -74,6 +82,8 @@ class Relax(Rebar):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_hidden(self)
+        if not 0 <= self.weight_decay < inf:
+            raise ReparamError(f"relax: weight_decay must be 0 or positive, got {self.weight_decay!r}")
         if self.surrogate == "network":
             restate(self, needs_derivative=False, given_signal=True, requires=RELAXATION)
 
@@ -89,10 +99,20 @@ class Relax(Rebar):
         tunables, memory = super().init(sites, generator)
         return tunables | _init_surrogates(relaxable(sites), self.hidden, generator), memory
 
+    def estimate(self, run: Run, params: Params, noise: Noise, tunables: Tunables, memory: Any) -> Terms:
+        terms = super().estimate(run, params, noise, tunables, memory)
+        if not self.weight_decay:
+            return terms
+        weights = [entry for name, entry in tunables.items() if name.startswith("surrogate.")]
+        norm = torch.stack([entry.square().sum() for entry in weights]).sum()
+        # The engine's objective is the sum over entries, for the plate's sum.
+        scale = sum(entry.numel() for entry in params.values()) * terms.value.numel() ** 2
+        return terms._replace(tunable_loss=0.5 * self.weight_decay * scale * norm)
+
     def variate(
         self, name: str, run: Run, trace: Trace, params: Params, noise: Noise, tunables: Tunables
     ) -> Callable[[Tensor], Tensor]:
-        network = _surrogate(name, trace.sites[name], tunables)
+        network = _surrogate(name, trace.sites[name], tunables, ACTIVATIONS[self.activation])
         if self.surrogate == "network":
             return lambda own: network(2 * own - 1)
         relaxed = super().variate(name, run, trace, params, noise, tunables)
@@ -186,7 +206,12 @@ def _init_surrogates(sites: Sites, hidden: Sequence[int], generator: torch.Gener
     return tunables
 
 
-def _surrogate(name: str, site: Site, tunables: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
+def _surrogate(
+    name: str,
+    site: Site,
+    tunables: Mapping[str, Tensor],
+    activation: Callable[[Tensor], Tensor] = torch.tanh,
+) -> Callable[[Tensor], Tensor]:
     """r on the site's plate, as a function of what stands for its sample."""
     context = context_of(site)
 
@@ -194,7 +219,7 @@ def _surrogate(name: str, site: Site, tunables: Mapping[str, Tensor]) -> Callabl
         inputs = flat_event(own, len(site.law.plate))
         if context is not None:
             inputs = torch.cat([inputs, context], -1)
-        output = apply_network(tunables, f"surrogate.{name}", inputs).squeeze(-1)
+        output = apply_network(tunables, f"surrogate.{name}", inputs, activation).squeeze(-1)
         return tunables[f"surrogate_scale.{name}"] * output
 
     return value

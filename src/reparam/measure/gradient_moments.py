@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reparam import data, estimators
+from reparam import data
 from reparam.engine import paths
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.engine.minibatch import minibatch_indices
 from reparam.errors import NumericalError, ReparamError
-from reparam.estimators import Estimator
+from reparam.estimators import Estimator, chosen
 from reparam.estimators.base import Sites
 from reparam.estimators.card import Objective
 from reparam.measure.base import Context, Measured, groups, register
@@ -65,8 +65,8 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
 
     Options:
     - `estimators`: {label: options}, with `name` where the label is not the estimator's name; any number of them. They
-      meet the same noise, the same at every step. One that equals the cell's own is measured with the tunables and
-      averages of the training; others with the tunables that they start with, after settling.
+      meet the same noise, the same at every step. One that equals the cell's own, or one alongside, is measured
+      with the tunables and averages of the training; others with the tunables that they start with, after settling.
     - `draws` of each (10,000 or more for a number that is to be trusted).
     - `reference`: `oracle` (the default: exact, for programs with at most 65,536 joint states per datum, Normal
       entries by quadrature), or {name, draws, …options}, an estimator on `draws` draws of its own noise. An oracle's
@@ -119,16 +119,6 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     return Measured(metrics, {}, machine)
 
 
-def chosen(given: Mapping[str, Any]) -> dict[str, Estimator]:
-    """The estimators of {label: options}; a null one is left out. ReparamError for an unknown name or option."""
-    made = {}
-    for label, options in given.items():
-        if options is not None:
-            own = {key: value for key, value in options.items() if key != "name"}
-            made[label] = estimators.make(options.get("name", label), own)
-    return made
-
-
 def summary(moments: Moments, reference: Reference, names: list[str], data: int = 1) -> dict[str, float]:
     """The readings of one group of parameters, for the gradient of the mean over so many data."""
     mean, truth = _vector(moments.mean, names) / data, _vector(reference.mean, names) / data
@@ -160,11 +150,9 @@ def _vector(entries: Mapping[str, Tensor], names: list[str]) -> Tensor:
 
 
 def _held(context: Context, estimator: Estimator) -> dict[str, Any]:
-    """What training has made of the cell's own estimator."""
+    """What training has made of the estimator, if it was part of it."""
     learner = context.learner
-    if isinstance(learner, GradientLearner) and learner.estimator == estimator:
-        return {"tunables": context.state["tunables"], "memory": context.state["memory"]}
-    return {}
+    return learner.held(dict(context.state), estimator) if isinstance(learner, GradientLearner) else {}
 
 
 def _reference(context: Context, program: Program, target: tuple[Objective, int], given: Any) -> Reference:
