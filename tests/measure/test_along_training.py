@@ -89,3 +89,32 @@ def test_shape_of_a_relaxation() -> None:
 def test_what_has_no_such_curve_is_refused(given: dict, says: str) -> None:
     with pytest.raises(ReparamError, match=says):
         measured(given)
+
+
+def test_running_moments_are_read_by_estimator_and_group() -> None:
+    """Two gradients 1 and 3 apart in every entry, in equal parts: variance 1 for b, and 4 alongside."""
+    given = spec("score_function", {"running_variance": {}, "tuned_numbers": {}})
+    given["training"] |= {"moments": 0.5, "alongside": {"rebar": {"tuned": "site", "temperature": 0.25}}}
+    training, found = Training(given, torch.device("cpu")), Outcome()
+    state = training.initial(0)
+
+    def moments(square: float) -> dict:
+        mean, second = torch.full((1,), 2.0), torch.full((1,), square)
+        return {
+            "mean": {"bits.logits": mean / 2},
+            "square": {"bits.logits": second / 2},
+            "weight": torch.tensor(0.5),
+        }
+
+    state["moments"], state["alongside"]["rebar"]["moments"] = moments(5.0), moments(8.0)
+    training.measure(replicas.stack([state] * training.replicas), 0, 0, 5, found)
+    read = rows(found)
+    for group in ("", "/bits"):
+        assert read[f"running_log_variance/own{group}"] == pytest.approx(0.0, abs=1e-6)
+        assert read[f"running_log_variance/rebar{group}"] == pytest.approx(math.log(4), rel=1e-6)
+    assert read["tuned/rebar/temperature.b"] == pytest.approx(0.25) and read["tuned/rebar/eta.b"] == 1
+
+
+def test_without_running_moments_there_is_nothing_to_read() -> None:
+    with pytest.raises(ReparamError, match="needs running moments"):
+        measured(spec("score_function", {"running_variance": {}}))

@@ -70,12 +70,14 @@ def oracle_digest(name: str, package: Path = PACKAGE) -> str:
 
 
 def methods(cell: Cell) -> set[str]:
-    """The estimator or learner that a cell trains with, the estimators that its options name as parts, and those that
-    its measurements look at."""
+    """The estimator or learner that a cell trains with, the estimators that its options name as parts, those alongside,
+    and those that its measurements look at."""
     used = set(_names_in(cell.spec["method"]))
-    for given in cell.spec["measurements"].values():
-        for label, options in (given.get("estimators") or {}).items():
+    lists = [given.get("estimators") for given in cell.spec["measurements"].values()]
+    for listed in (cell.spec["training"].get("alongside"), *lists):
+        for label, options in (listed or {}).items():
             used |= set() if options is None else set(_names_in({"name": label, **options}))
+    for given in cell.spec["measurements"].values():
         used |= set(_names_in(given.get("reference")))
     return used
 

@@ -1,6 +1,7 @@
 """The learner of gradient estimators: what it climbs, and what it carries from step to step."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,10 @@ import torch
 
 from reparam import estimators, tasks
 from reparam.distributions import Gamma
+from reparam.engine import learners
+from reparam.engine.learners.carried import running_variance
 from reparam.engine.learners.gradient import GradientLearner
+from reparam.errors import ReparamError
 from reparam.estimators.base import Estimator, Terms, path_noise
 from reparam.noise import draw, draw_block, generator
 from reparam.program import follow, run
@@ -100,3 +104,82 @@ class Tuned(Estimator):
 def test_tunables_follow_their_own_loss() -> None:
     _, after, _, _ = one_step(Tuned())
     torch.testing.assert_close(after["tunables"]["a"], torch.tensor(0.08))
+
+
+LOO = {"name": "score_function", "baseline": "leave_one_out", "samples": 3}
+
+
+def steps(training: dict, count: int, estimator: str = "rebar", **options: object) -> list[dict]:
+    """The states of a training of bits, with the first."""
+    task = tasks.get("discrete_vae")(
+        {"data": "tiny", "units": 2}, SimpleNamespace(name="tiny", train=X, test=X, valid=None, shape=(2, 3))
+    )
+    learner = GradientLearner(task, estimators.make(estimator, options), SGD | training)
+    params = task.init(generator("test", "alongside", "init"))
+    states = [learner.init(params, X[:BATCH], generator("test", "method"))]
+    block = draw_block(learner.noise(params, X[:BATCH]), ("test", "alongside"), count)
+    for t in range(count):
+        noise = {site: {role: value[t] for role, value in roles.items()} for site, roles in block.items()}
+        states.append(learner.step(states[-1], X[:BATCH], torch.arange(BATCH), noise)[0])
+    return states
+
+
+def test_estimators_alongside_change_nothing_but_their_own() -> None:
+    """The leader's way is the same with and without them, and its like has all that it has itself."""
+    alone = steps({}, 4, tuned="tensor")
+    others = {"loo": LOO, "nvil": {}, "like": {"name": "rebar", "tuned": "tensor"}}
+    together = steps({"alongside": others, "moments": 0.5}, 4, tuned="tensor")
+    for key in ("params", "tunables", "tunable_optimiser"):
+        torch.testing.assert_close(together[-1][key], alone[-1][key], rtol=0, atol=0)
+    like = together[-1]["alongside"]["like"]
+    for key in ("tunables", "moments"):
+        torch.testing.assert_close(like[key], together[-1][key], rtol=0, atol=0)
+    nvil = [state["alongside"]["nvil"]["tunables"]["baseline.z1.1.bias"] for state in together[:2]]
+    assert not torch.equal(*nvil)
+
+
+def test_an_estimator_alongside_sees_the_parameters_and_noise_of_its_own_training() -> None:
+    """At the first step, before they part, its estimate is that of a training of its own."""
+    own = steps({"moments": 0.9}, 1, "score_function", baseline="leave_one_out", samples=3)[-1]
+    other = steps({"alongside": {"loo": LOO}, "moments": 0.9}, 1)[-1]["alongside"]["loo"]
+    torch.testing.assert_close(other["moments"], own["moments"], rtol=0, atol=0)
+
+
+def test_running_moments_are_weighed_by_age() -> None:
+    """Against the gradients that plain steps of rate 0.01 have taken, for the mean over the minibatch."""
+    states = steps({"moments": 0.7}, 3, "disarm")
+    moved = [
+        {n: (new["params"][n] - old["params"][n]) / 0.01 / ROWS for n in old["params"]}
+        for old, new in pairwise(states)
+    ]
+    weights = torch.tensor([0.49, 0.7, 1.0]) / 2.19
+    found = running_variance(states[-1]["moments"])
+    for name, entry in found.items():
+        g = torch.stack([gradient[name] for gradient in moved])
+        w = weights.reshape(-1, *(1,) * (g.ndim - 1))
+        torch.testing.assert_close(entry, (w * g**2).sum(0) - (w * g).sum(0) ** 2, rtol=1e-3, atol=1e-4)
+
+
+def test_tunables_may_be_trained_before_the_parameters() -> None:
+    states = steps({"tune_first": {"nvil": 2, "rebar": 1}, "optimiser": {"name": "adam"}}, 3, "nvil")
+    first, last = states[0]["params"], states[2]["params"]
+    assert all(torch.equal(first[name], last[name]) for name in first)
+    assert states[2]["optimiser"]["count"] == 0 and states[3]["optimiser"]["count"] == 1
+    assert any(not torch.equal(states[3]["params"][name], first[name]) for name in first)
+    baselines = [state["tunables"]["baseline.z1.1.bias"] for state in states]
+    assert len({entry.item() for entry in baselines}) == 4
+
+
+def test_tunables_may_have_a_multiple_of_the_rate() -> None:
+    """Plain steps: ten times the way."""
+    once, scaled = (steps({"tunable_scale": scale}, 1, "nvil") for scale in (1, 10))
+    torch.testing.assert_close(scaled[1]["params"], once[1]["params"], rtol=0, atol=0)
+    start = once[0]["tunables"]
+    for name, entry in once[1]["tunables"].items():
+        torch.testing.assert_close(scaled[1]["tunables"][name] - start[name], 10 * (entry - start[name]))
+
+
+@pytest.mark.parametrize("option", [{"alongside": {}}, {"moments": 0.5}, {"tune_first": {}}])
+def test_other_learners_refuse_what_they_cannot_do(option: dict) -> None:
+    with pytest.raises(ReparamError, match=f"{next(iter(option))} is for gradient estimators"):
+        learners.make(TASK, {"name": "wake_sleep"}, SGD | option)
