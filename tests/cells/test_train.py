@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from reparam.cells import train
 from reparam.cells.progress import Progress
 from reparam.cells.schedule import due_steps
 from reparam.cells.train import Outcome, Training
+from reparam.engine import replicas
 from reparam.errors import ReparamError
 
 STEPS = 10
@@ -40,6 +42,11 @@ def outcome(tmp_path, spec: dict[str, Any]) -> Outcome:
         return training.run((0,), tmp_path / "checkpoint.pt", {}, progress, 1e9)[0]
 
 
+def stacked(training: Training) -> dict[str, Any]:
+    """The first seed's start, in every place."""
+    return replicas.stack([training.initial(0)] * training.replicas)
+
+
 def column(found: Outcome, metric: str) -> dict[int, float]:
     return {step: value for step, name, value in found.rows if name == metric}
 
@@ -64,7 +71,7 @@ def test_readings_share_their_noise_along_a_run_and_between_estimators(
     for training in trainings.values():
         for step in sorted(due_steps({"points": 3}, STEPS)):
             found = Outcome()
-            training.measure(training.initial(0), 0, 0, step, found)
+            training.measure(stacked(training), 0, 0, step, found)
             readings.append(column(found, "elbo/test")[step])
     assert len(readings) == 6 and len(set(readings)) == 1
 
@@ -73,7 +80,7 @@ def test_seeds_differ_in_start_and_readings(trainings: dict[str, Training]) -> N
     training, found = trainings["pathwise"], {}
     for seed in (0, 1):
         found[seed] = Outcome()
-        training.measure(training.initial(0), 0, seed, STEPS, found[seed])
+        training.measure(stacked(training), 0, seed, STEPS, found[seed])
     assert column(found[0], "elbo/test") != column(found[1], "elbo/test")
     first, second = (training.initial(seed)["params"]["encoder.mean.weight"] for seed in (0, 1))
     assert not torch.equal(first, second)
@@ -211,3 +218,14 @@ def test_a_stack_goes_on_from_its_checkpoint_with_the_same_bits(tmp_path) -> Non
         late = {metric: column(whole[seed], metric)[30] for metric in ("expectation", "eta", "temperature")}
         assert {metric: column(resumed[seed], metric)[30] for metric in late} == late
         assert 15 in column(resumed[seed], "expectation") and 15 not in column(whole[seed], "expectation")
+
+
+def test_the_time_of_a_step_is_that_of_one_replica(tmp_path) -> None:
+    """Neither the first step, which is made ready, nor measurements, which take far longer here, are in it."""
+    training = Training(short("pathwise", STEPS), torch.device("cpu"))
+    assert training.step_seconds is None
+    with torch.no_grad(), Progress("test", STEPS, tmp_path / "progress.json", (0,)) as progress:
+        start = time.perf_counter()
+        training.run((0,), tmp_path / "checkpoint.pt", {}, progress, 1e9)
+        whole = time.perf_counter() - start
+    assert 0 < training.step_seconds * (STEPS - 1) * training.replicas < 0.9 * whole

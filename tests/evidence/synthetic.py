@@ -59,7 +59,7 @@ def write_seed(root: Path, cell: Cell, seed: int, rows: Rows, status: str = "ok"
         "source": "s" * 64, "history": hashlib.sha256(parquet.read_bytes()).hexdigest(),
         "runtime": {"package": "0.1.0", "commit": "c0ffee", "dirty": False, "torch": "2.14.0",
             "device": "cpu",
-            "path": "eager", "wall_seconds": 1.5},
+            "path": "eager", "wall_seconds": 1.5, "step_seconds": 0.01},
         **overrides,
     }  # fmt: skip
     (folder / f"seed-{seed}.json").write_text(json.dumps(record))

@@ -112,6 +112,26 @@ def test_series_joins_the_progress_metric_of_the_same_row() -> None:
     assert data.series("elbo", experiment="other").empty
 
 
+def test_series_has_the_seconds_that_its_steps_took() -> None:
+    rows = [
+        {
+            "experiment": "e",
+            "estimator": "m",
+            "cell": "c",
+            "seed": seed,
+            "step": 10,
+            "metric": "elbo",
+            "value": -3.0,
+        }
+        for seed in (0, 1)
+    ]
+    cells = [{"experiment": "e", "estimator": "m", "cell": "c", "seed": 1, "step_seconds": 0.5}]
+    cells += [{**cells[0], "seed": 0, "step_seconds": np.nan}]
+    data = PaperData("quick", pd.DataFrame(rows), pd.DataFrame(cells), lambda *_: {})
+    np.testing.assert_array_equal(data.series("elbo", x="seconds")["seconds"], [np.nan, 5.0])
+    assert data.series("other", x="seconds").empty
+
+
 def test_a_figure_knows_its_experiments() -> None:
     figure = Figure("a", "A", "", lambda data: None, ("fig2-*",))
     assert figure.uses("fig2-latent3") and not figure.uses("fig3")

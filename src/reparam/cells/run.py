@@ -149,7 +149,7 @@ def _train(
                     "status": status,
                     "step": step,
                     "reason": reason,
-                    "runtime": {**runtime, **measured},
+                    "runtime": {**runtime, "step_seconds": training.step_seconds, **measured},
                 }
                 yield seed, Findings(outcome.rows, outcome.arrays), content
             file.unlink(missing_ok=True)

@@ -71,6 +71,13 @@ class Training:
         if self.task.binarisation == "dynamic":
             self._specs["data"] = {"uniform": NoiseSpec("uniform", tuple(self._x.shape))}
         self._call: Callable[..., Any] | None = None
+        self._stepping, self._stepped = 0.0, 0
+
+    @property
+    def step_seconds(self) -> float | None:
+        """The mean time of a step of one replica, its noise included, and neither measurements nor the first step,
+        which is made ready first; None before there was another."""
+        return self._stepping / self._stepped / self.replicas if self._stepped else None
 
     def axes(self, seed: int) -> tuple[str | int, ...]:
         """The axes that name a seed's streams. The estimator is not among them: noise is common."""
@@ -143,6 +150,7 @@ class Training:
         last_save, counted = time.monotonic(), start
         index = noise = None
         for t in range(start, self.steps):
+            begun, known = time.perf_counter(), self._call is not None
             if index is None or t % BLOCK == 0:
                 index, noise = self.block(stack, t // BLOCK)
             now = t % BLOCK
@@ -153,6 +161,13 @@ class Training:
             objectives.append(metrics["objective"])
             step = t + 1
             evaluated = step in self.evaluated
+            if evaluated and self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            if known:
+                self._stepping, self._stepped = (
+                    self._stepping + time.perf_counter() - begun,
+                    self._stepped + 1,
+                )
             if evaluated:
                 self._evaluate(state, metrics, objectives, step, seeds, outcomes)
                 objectives = []

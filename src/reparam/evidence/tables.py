@@ -28,7 +28,8 @@ _ESTIMATE = dict.fromkeys(("estimate", "estimate_low", "estimate_high", "effect"
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "cells": {
         **_WHERE, **_CELL, "seed": COUNT, "status": TEXT, "step": COUNT, "reason": TEXT, "device": TEXT,
-        "path": TEXT, "wall_seconds": REAL, "version": TEXT, "commit": TEXT, "dirty": FLAG, "torch": TEXT,
+        "path": TEXT, "wall_seconds": REAL, "step_seconds": REAL, "version": TEXT, "commit": TEXT,
+        "dirty": FLAG, "torch": TEXT,
     },
     "metrics": {**_WHERE, **_CELL, "seed": COUNT, "step": COUNT, "metric": TEXT, "value": REAL},
     "claims": {
@@ -72,7 +73,7 @@ def cell_rows(source: str, cells: Iterable[CellResults]) -> Iterable[dict[str, A
             runtime = result.runtime
             kept = {
                 name: runtime.get(name)
-                for name in ("device", "path", "wall_seconds", "commit", "dirty", "torch")
+                for name in ("device", "path", "wall_seconds", "step_seconds", "commit", "dirty", "torch")
             }
             yield {
                 **_identify(source, results.cell),

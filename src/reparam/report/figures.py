@@ -78,8 +78,8 @@ class PaperData:
         self, metric: str, *, experiment: str = "*", estimator: str = "*", x: str = "step"
     ) -> pd.DataFrame:
         """Rows of one metric: experiment, estimator, cell, seed, step, value, and `x` (another metric of
-        the same row, such as `samples_seen`). Globs choose experiments and estimators; no match gives an
-        empty frame."""
+        the same row, such as `samples_seen`; or `seconds`, steps times the mean time of one, measurements not
+        included). Globs choose experiments and estimators; no match gives an empty frame."""
         table = self.metrics
         chosen = pd.Series(True, table.index)
         for column, glob in (("experiment", experiment), ("estimator", estimator)):
@@ -87,7 +87,11 @@ class PaperData:
             chosen &= table[column].isin(matching)
         table = table[chosen]
         rows = table.loc[table["metric"] == metric, [*SERIES, "value"]]
-        if x != "step":
+        if x == "seconds":
+            cells = self.cells.reindex(columns=[*SERIES[:4], "step_seconds"])
+            rows = rows.merge(cells, on=SERIES[:4], how="inner", validate="many_to_one")
+            rows[x] = rows["step"] * rows["step_seconds"].astype("float64")
+        elif x != "step":
             along = table.loc[table["metric"] == x, [*SERIES, "value"]].rename(columns={"value": x})
             rows = rows.merge(along, on=SERIES, how="inner", validate="one_to_one")
         return rows.sort_values(SERIES, ignore_index=True)
