@@ -1,0 +1,1 @@
+"""Jang et al. 2017: Gumbel-Softmax."""
