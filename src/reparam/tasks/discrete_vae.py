@@ -116,6 +116,11 @@ class DiscreteVae:
 
         return log_joint
 
+    def reconstruct(self, params: Params, x: Tensor, z: Mapping[str, Tensor]) -> Tensor:
+        """The mean image of p(x|z₁) at hard samples by site, [B, D]; x itself is not looked at."""
+        seen = self.options.variables.encode(z["z1"])
+        return self.options.map(params, "decoder.x", seen).sigmoid()
+
     def log_prior(self, params: Params) -> Tensor:
         """The penalty on the weights, shape ()."""
         return self.options.penalty(params, len(self.train))

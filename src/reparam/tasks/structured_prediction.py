@@ -91,6 +91,11 @@ class StructuredPrediction:
 
         return log_likelihood
 
+    def reconstruct(self, params: Params, x: Tensor, z: Mapping[str, Tensor]) -> Tensor:
+        """The upper half of x [B, D] with the mean lower half at hard samples by site."""
+        seen = self.options.variables.encode(z[f"z{self.options.layers}"])
+        return torch.cat([x[:, : self.upper], self.options.map(params, "pixels.lower", seen).sigmoid()], -1)
+
     def log_prior(self, params: Params) -> Tensor:
         """The penalty on the weights, shape ()."""
         return self.options.penalty(params, len(self.train))
