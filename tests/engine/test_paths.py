@@ -1,9 +1,15 @@
-"""Paths of execution: a compiled graph has no guards, and must still never take what it was not made for."""
+"""Paths of execution: graphs have no guards, must never take what they were not made for, and do what the functions do."""
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
+from reparam.distributions import Bernoulli
 from reparam.engine import paths
+from reparam.engine.gradient import estimate_gradient
+from reparam.estimators import make
+from reparam.noise import draw_block, generator
+from reparam.program import Params, Program, Sample, describe
 
 
 def double(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -18,3 +24,37 @@ def test_a_compiled_graph_refuses_arguments_of_another_shape() -> None:
     for other in (torch.arange(8.0).reshape(2, 4), torch.arange(6.0).reshape(3, 2).T):
         with pytest.raises((AssertionError, RuntimeError)):
             call(other, scale)
+
+
+def test_inputs_that_start_as_one_tensor_stay_two() -> None:
+    zero = torch.zeros(())
+    traced = paths.trace(lambda s: {"a": s["a"] + s["b"], "b": 10 * s["b"]}, ({"a": zero, "b": zero},))
+    found = traced({"a": torch.tensor(1.0), "b": torch.tensor(5.0)})
+    assert found == {"a": torch.tensor(6.0), "b": torch.tensor(50.0)}
+
+
+def cost(x: torch.Tensor) -> Program:
+    def value(params: Params, sample: Sample) -> torch.Tensor:
+        b = sample("b", Bernoulli(logits=params["q.logits"].expand(len(x), -1)), context=x)
+        return (b - 0.3).square().sum(-1) * x.sum(-1)
+
+    return value
+
+
+def test_running_averages_go_on_as_without_tracing() -> None:
+    """Five steps of NVIL, whose averages all start at zero, from the same state and noise."""
+    x = torch.arange(6.0).reshape(3, 2)
+    params = {"q.logits": torch.tensor([0.2, -0.4])}
+    estimator, sites = make("nvil"), describe(cost(x), params)
+    tunables, start = estimator.start(params, sites, generator("test", "paths"))
+    noise = draw_block(estimator.noise(sites), ("test", "paths"), 5)
+
+    def step(memory: object, noise: object) -> object:
+        return estimate_gradient(estimator, cost(x), params, noise, tunables, memory).memory
+
+    each = [tree_map(lambda leaf, t=t: leaf[t], noise) for t in range(5)]
+    traced = paths.trace(step, (start, each[0]))
+    eager = other = start
+    for one in each:
+        eager, other = step(eager, one), traced(other, one)
+    torch.testing.assert_close(other, eager)

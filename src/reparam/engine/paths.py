@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 from torch.fx import GraphModule
+from torch.utils._pytree import tree_map
 
 Path = Literal["traced", "compiled"]
 COMPILE_FROM_OPERATIONS = 2_000_000
@@ -42,9 +44,11 @@ def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 
+    # make_fx knows tensors by identity, and would take two inputs that start as one tensor for one input.
+    distinct = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, example)
     # make_fx notes every result as a fake tensor; with no mode at hand it makes one for each: half of its time.
     with torch.no_grad(), tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
-        graph = make_fx(lambda *arguments: step(*arguments))(*example)  # tracing counts a method's self
+        graph = make_fx(lambda *arguments: step(*arguments))(*distinct)  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph
