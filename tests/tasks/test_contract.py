@@ -12,6 +12,10 @@ from reparam.program import describe, follow, run
 
 TASKS = pytest.mark.parametrize("name", tasks.registry.names())
 WITHOUT_DATA = {"bits", "gaussian_fit", "logistic_regression"}
+SMALL: dict[str, dict[str, object]] = {
+    "semi_supervised_vae": {"labelled": 2, "classes": 2, "latent": 2, "channels": [3]}
+}
+"""Options of tasks whose defaults need more data than there are."""
 WITH_DATA = pytest.mark.parametrize("name", sorted({*tasks.registry.names()} - WITHOUT_DATA))
 
 
@@ -19,8 +23,17 @@ def build(name: str, **options: object) -> object:
     train = (draw("uniform", (6, 4), generator("test", "task")) < 0.4).float()
     if name in WITHOUT_DATA:
         return tasks.get(name)({"name": name, **options}, None)
-    dataset = SimpleNamespace(name="tiny", train=train, test=train[:3], valid=None, shape=(2, 2))
-    return tasks.get(name)({"name": name, "data": "tiny", **options}, dataset)
+    labels = torch.arange(6) % 2
+    dataset = SimpleNamespace(
+        name="tiny",
+        train=train,
+        test=train[:3],
+        valid=None,
+        shape=(2, 2),
+        train_labels=labels,
+        test_labels=labels[:3],
+    )
+    return tasks.get(name)({"name": name, "data": "tiny", **SMALL.get(name, {}), **options}, dataset)
 
 
 def made(name: str) -> tuple[object, dict[str, torch.Tensor]]:
@@ -74,7 +87,7 @@ def test_every_parameter_is_used(name: str) -> None:
     source = generator("test", "task", "move")
     params = {n: p + 0.3 * draw("normal", tuple(p.shape), source) for n, p in params.items()}
     for entry in params:
-        moved = {**params, entry: params[entry] + 0.5}
+        moved = {**params, entry: params[entry] + draw("normal", tuple(params[entry].shape), source)}
         changed = any(
             not torch.equal(values(task, params, task.train, f"{i}"), values(task, moved, task.train, f"{i}"))
             for i in range(20)

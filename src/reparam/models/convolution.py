@@ -38,7 +38,7 @@ def init_encoder(
     name: str, planes: int, channels: Sequence[int], generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Parameters of convolutions from `planes` to `channels`, as He et al. 2015 start them (Eq. 10)."""
-    params = {}
+    params: dict[str, Tensor] = {}
     for i, (inputs, outputs) in enumerate(zip([planes, *channels], channels, strict=False)):
         shape = (outputs, inputs, KERNEL, KERNEL)
         params |= _layer(f"{name}.{i}", shape, outputs, inputs * KERNEL**2, generator)

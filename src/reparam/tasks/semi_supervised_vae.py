@@ -47,7 +47,9 @@ class Options:
             require_count(option, getattr(self, option))
         require("labels", self.labels, ("data", "random"))
         if not isinstance(self.channels, list | tuple) or not self.channels:
-            raise ReparamError(f"task: channels is {self.channels!r}; give a list of widths, such as [16, 32, 64]")
+            raise ReparamError(
+                f"task: channels is {self.channels!r}; give a list of widths, such as [16, 32, 64]"
+            )
         for width in self.channels:
             require_count("channels", width)
         if self.labelled % self.classes:
@@ -64,10 +66,10 @@ class Options:
 class SemiSupervisedVae:
     """q(y|x) q(z|x, y) and p(y) p(z) p(x|y, z), y one of the classes, uniform in p, z standard normal.
 
-    A row is an image, a labelled image and the class of that, one-hot: minibatches hold as many labelled images as others.
-    Its value, in nats, is the bound of log p(x) of the first and, of the second, that of log p(x, y) and α log q(y|x); the
-    part of the KL divergence that z has is in closed form. A row without a class has the first part only, as those of
-    `valid` and `test`, whose classes are `valid_labels` and `test_labels`. Sites are y, z and z_labelled.
+    A row is an image, a labelled image and the class of that, one-hot: minibatches have as many labelled images as
+    others. Its value, in nats, is the bound of log p(x) of the first and, of the second, that of log p(x, y) and
+    α log q(y|x); the part of the KL divergence that z has is in closed form. A row without a class has the first part
+    only, as those of `valid` and `test`, whose classes are `valid_labels` and `test_labels`. Sites: y, z, z_labelled.
     """
 
     sense = +1.0
@@ -82,7 +84,9 @@ class SemiSupervisedVae:
             made = (_random(split, rows, self.options.classes) for split, rows in _rows(dataset).items())
             train_labels, test_labels = made
         elif dataset.train_labels is None or dataset.test_labels is None:
-            raise ReparamError(f"task: {dataset.name} has no classes: semi_supervised_vae needs a set with labels")
+            raise ReparamError(
+                f"task: {dataset.name} has no classes: semi_supervised_vae needs a set with labels"
+            )
         else:
             train_labels, test_labels = dataset.train_labels, dataset.test_labels
         rest = len(dataset.train) - self.options.valid_size
