@@ -119,9 +119,9 @@ FIGURES = [
     Figure(
         "table1",
         "Table 1, the paper's beside ours",
-        "The 1,000-sample bound on test data (structured prediction: of the lower half given the upper one), the better "
-        "the further left. The axes are the same where the data are the paper's; quick and smoke have images of 64 "
-        "pixels. Mean over seeds with a 95 % interval, at the rate that is best on validation data.",
+        "The 1,000-sample bound on test data (structured prediction: of the lower half given the upper one); left is "
+        "better. The axes are the same where the data are the paper's; quick and smoke have images of 64 pixels. Mean "
+        "over seeds with a 95 % interval, at the rate that is best on validation data.",
         table1,
         ("table1-*",),
     ),
