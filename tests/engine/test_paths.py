@@ -1,4 +1,4 @@
-"""Paths of execution: graphs have no guards, must never take what they were not made for, and do what the functions do."""
+"""Paths of execution: graphs have no guards, may only take what they were made for, and do what the functions do."""
 
 import pytest
 import torch
