@@ -261,10 +261,28 @@ def test_memory_is_of_floating_point_where_samples_are_indices() -> None:
         assert all(leaf.is_floating_point() for leaf in torch.utils._pytree.tree_leaves(memory))
 
 
+def test_a_list_makes_a_network_of_several_layers() -> None:
+    estimator = estimators.make("nvil", {"hidden": [5, 4], "centre": False, "normalise": False})
+    tunables, _ = begin(estimator)
+    last = "baseline.z.2"
+    hidden = DATA
+    for layer in ("baseline.z.0", "baseline.z.1"):
+        hidden = torch.tanh(hidden @ tunables[f"{layer}.weight"].T + tunables[f"{layer}.bias"])
+    predicted = (hidden @ tunables[f"{last}.weight"].T + tunables[f"{last}.bias"])[:, 0]
+    assert hidden.shape == (3, 4)
+    noise = pick(estimator, 0)
+    found = estimate_gradient(estimator, program, PARAMS, noise, tunables, {})
+    z, f = sample_and_value(noise)
+    score = (f - predicted)[:, None] * (z - (PARAMS["logits"] + DATA @ PARAMS["inputs"]).sigmoid())
+    torch.testing.assert_close(found.gradient["logits"], score.sum(0), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"hidden": 0}, "nvil: hidden must be an integer ≥ 1, got 0"),
+        ({"hidden": "10"}, "nvil: hidden must be an integer ≥ 1, got '10'"),
+        ({"hidden": [10, 0]}, "nvil: every size in hidden must be an integer ≥ 1, got 0"),
         ({"decay": 1.0}, r"nvil: decay must lie in \[0, 1\), got 1.0"),
         ({"samples": 0}, "nvil: samples must be an integer ≥ 1, got 0"),
     ],

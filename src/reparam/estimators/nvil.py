@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ from reparam.program import Params, Site
 class Nvil(Estimator):
     """∇ f + (f − C(x) − c) / max(1, s) · ∇ log q, with three switches (Mnih & Gregor 2014):
 
-    - `input_dependent`: C is a network with one layer of `hidden` tanh units on the site's `context` x, trained by
+    - `input_dependent`: C is a network with `hidden` tanh units on the site's `context` x, trained by
       the squared error of f − c; C = 0 for a site without a context;
     - `centre`: c is a running mean of f − C(x), per site;
     - `normalise`: s is its running standard deviation, per site.
@@ -55,8 +55,8 @@ class Nvil(Estimator):
 
     input_dependent: bool = True
     """Whether a network on the site's context is subtracted from the signal."""
-    hidden: int = 100
-    """The tanh units of that network."""
+    hidden: int | tuple[int, ...] = 100
+    """The tanh units of that network; a list for several layers."""
     centre: bool = True
     """Whether the signal's running mean is subtracted."""
     normalise: bool = True
@@ -92,7 +92,12 @@ class Nvil(Estimator):
 
     def __post_init__(self) -> None:
         check_samples(self.samples, 1, "nvil")
-        check_samples(self.hidden, 1, "nvil", "hidden")
+        if isinstance(self.hidden, Sequence) and not isinstance(self.hidden, str):
+            object.__setattr__(self, "hidden", tuple(self.hidden))
+            for size in self.layers:
+                check_samples(size, 1, "nvil", "every size in hidden")
+        else:
+            check_samples(self.hidden, 1, "nvil", "hidden")
         if not 0 <= self.decay < 1:
             raise ReparamError(f"nvil: decay must lie in [0, 1), got {self.decay!r}")
         restate(self, unbiased=not self.normalise)
@@ -100,6 +105,11 @@ class Nvil(Estimator):
             restate(self, tunables=frozenset())
         if self.samples > 1:
             restate(self, objective="bound", given_signal=False)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The units of the baseline's hidden layers."""
+        return (self.hidden,) if isinstance(self.hidden, int) else self.hidden
 
     def noise(self, sites: Sites) -> dict[str, dict[str, NoiseSpec]]:
         return path_noise(sites, self.samples)
@@ -109,7 +119,7 @@ class Nvil(Estimator):
         for name, site in sites.items():
             context = context_of(site)
             if self.input_dependent and context is not None:
-                tunables |= init_network(f"baseline.{name}", (context.shape[-1], self.hidden, 1), generator)
+                tunables |= init_network(f"baseline.{name}", (context.shape[-1], *self.layers, 1), generator)
         if not (self.centre or self.normalise):
             return tunables, {}
         return tunables, nothing_yet(sites)
