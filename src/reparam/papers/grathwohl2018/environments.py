@@ -90,8 +90,8 @@ class CartPole:
         x, speed, angle, turn = state
         force = 20.0 * action - 10.0 if self.discrete else 10.0 * np.clip(action[0], -1, 1)
         cos, sin = np.cos(angle), np.sin(angle)
-        pushed = (force + 0.05 * turn * turn * sin) / 1.1
-        turning = (9.8 * sin - cos * pushed) / (0.5 * (4.0 / 3.0 - 0.1 * cos * cos / 1.1))
+        pushed = (force + 0.05 * (turn * turn) * sin) / 1.1
+        turning = (9.8 * sin - cos * pushed) / (0.5 * (4.0 / 3.0 - 0.1 * (cos * cos) / 1.1))
         rolling = pushed - 0.05 * turning * cos / 1.1
         x, angle = x + 0.02 * speed, angle + 0.02 * turn
         state = np.array([x, speed + 0.02 * rolling, angle, turn + 0.02 * turning])
