@@ -126,7 +126,7 @@ class Agent:
             return last @ state + offset  # type: ignore[no-any-return]
 
         if self.environment.discrete:
-            return lambda state, perturbation: np.argmax(head(state) + perturbation, 0)
+            return lambda state, perturbation: (head(state) + perturbation).argmax(0)
         scale = params["policy.log_scale"].exp().numpy()
         scale = scale[:, None] if batched else scale
         return lambda state, perturbation: head(state) + scale * perturbation

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, ScalarFormatter
 
 from reparam.papers.grathwohl2018 import digitised
 from reparam.report.figures import (
@@ -132,6 +133,88 @@ def shapes(data: PaperData) -> Canvas | None:
     return figure if drawn else None
 
 
+def policy_gradients(data: PaperData) -> Canvas | None:
+    figure, axes = canvas(columns=2, width=5.2, height=4.4)
+    gained, variance = axes[0]
+    returns = data.series("return/100", experiment="variance")
+    for estimator in returns["estimator"].unique():
+        band(gained, returns[returns["estimator"] == estimator], "step", "value", estimator=estimator)
+    last = float(returns["step"].max()) if len(returns) else 0.0
+    gained.axhline(195, color=INK, linewidth=0.8, linestyle=":")
+    for estimator, (solved, spread) in digitised.SOLVED.items():
+        if solved <= 1.05 * last:
+            style = line_style(estimator) | {"linestyle": "none"}
+            name = f"{readable(estimator)} solves it, paper"
+            gained.errorbar(
+                [solved], [195], xerr=[spread], fmt="o", mfc="none", capsize=3, label=name, **style
+            )
+    spreads = data.series("log_variance", experiment="variance")
+    for number, estimator in enumerate(spreads["estimator"].unique()):
+        band(variance, spreads[spreads["estimator"] == estimator], "step", "value", estimator=estimator)
+        plain = data.series("log_variance/plain", experiment="variance", estimator=estimator)
+        along = plain.groupby("step")["value"].mean()
+        style = line_style(estimator) | {"linestyle": ":", "linewidth": 1.2}
+        variance.plot(along.index, along, label=f"score function, policy of {readable(estimator)}", **style)
+        if estimator in digitised.LOG_VARIANCE:
+            least, mean, most = digitised.LOG_VARIANCE[estimator]
+            style = line_style(estimator) | {"linestyle": "none"}
+            place, name = [(1.05 + 0.04 * number) * last], f"{readable(estimator)}, paper: mean and range"
+            reach = [[mean - least], [most - mean]]
+            variance.errorbar(place, [mean], yerr=reach, fmt="o", mfc="none", capsize=3, label=name, **style)
+    label(gained, x="episodes", y="mean return of the last 100 episodes", title="Return")
+    label(variance, x="episodes", y="ln variance of the policy gradient", title="Log variance")
+    legend(gained, columns=1)
+    legend(variance, columns=1)
+    return None if returns.empty else figure
+
+
+def solving(data: PaperData) -> Canvas | None:
+    returns = data.series("return/100", experiment="discrete-*")
+    returns = pd.concat([returns, data.series("return/100", experiment="continuous-*")], ignore_index=True)
+    experiments = list(returns["experiment"].unique())
+    if not experiments:
+        return None
+    figure, axes = canvas(columns=len(experiments), width=5.2, height=4.4)
+    for ax, experiment in zip(axes[0], experiments, strict=True):
+        environment = experiment.partition("-environment")[2]
+        rows = returns[returns["experiment"] == experiment]
+        for estimator in rows["estimator"].unique():
+            band(ax, rows[rows["estimator"] == estimator], "step", "value", estimator=estimator)
+        if environment == "cartpole":
+            ax.axhline(195, color=INK, linewidth=0.8, linestyle=":")
+            for estimator, (solved, spread) in digitised.SOLVED.items():
+                style = line_style(estimator) | {"linestyle": "none"}
+                name = f"{readable(estimator)} solves it, paper"
+                ax.errorbar(
+                    [solved], [195], xerr=[spread], fmt="o", mfc="none", capsize=3, label=name, **style
+                )
+        ax.xaxis.set_major_formatter(EngFormatter())
+        label(ax, x="episodes", y="mean return of the last 100 episodes", title=readable(environment))
+        legend(ax, columns=1)
+    return figure
+
+
+def linear_quadratic(data: PaperData) -> Canvas | None:
+    rows = data.series("relative_error/gain", experiment="linear-quadratic-*")
+    experiments = list(rows["experiment"].unique())
+    if not experiments:
+        return None
+    figure, axes = canvas(columns=len(experiments), width=4.8, height=4.2, sharey=True)
+    for ax, experiment in zip(axes[0], experiments, strict=True):
+        frame = rows[rows["experiment"] == experiment]
+        for estimator in frame["estimator"].unique():
+            chosen = frame[frame["estimator"] == estimator]
+            band(ax, chosen, "step", "value", estimator=estimator, geometric=True)
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+        closed_loop = experiment.partition("closed_loop")[2]
+        label(ax, x="horizon", x_unit="steps", y="", title=f"x′ = {closed_loop} x + σ ε")
+        legend(ax, columns=1)
+    axes[0, 0].set_ylabel("σ of one estimate / |gradient|, gain k")
+    return figure
+
+
 FIGURES = [
     Figure(
         "toy",
@@ -163,5 +246,32 @@ FIGURES = [
         "paper's points at 500 and 1,000 steps lie on the latter; later ones are within the width of its line.",
         exact_gradient,
         ("exact-gradient",),
+    ),
+    Figure(
+        "policy-gradients",
+        "A2C and RELAX on CartPole (RL figures)",
+        "Left: the mean of the last 100 returns; 195 (dotted) counts as solved, and the paper's A2C solves it after "
+        "1152 ± 90 episodes. Right: ln variance of one episode's gradient, from 100 further episodes with each one's "
+        "own policy; dotted, the bare score function on the same episodes, so that the distance is what the learned "
+        "control variate takes away. Open circles: the paper's means with the range of its curves.",
+        policy_gradients,
+        ("variance",),
+    ),
+    Figure(
+        "solving",
+        "Episodes until a task is solved (Table 2)",
+        "Mean of the last 100 returns, with the learning rates that one seed chose. Open circles: the paper's episodes "
+        "± over 5 seeds. The paper's LunarLander column holds other numbers and is not drawn; cartpole force is ours.",
+        solving,
+        ("discrete-*", "continuous-*"),
+    ),
+    Figure(
+        "linear-quadratic",
+        "Reparameterized and score-function policy gradients where both are possible",
+        "Linear dynamics, quadratic cost, a Gaussian policy with gain k: the standard deviation of one estimate for k "
+        "over the exact gradient, which has a closed form, against the number of steps. Left a closed loop that "
+        "decays, right one that grows.",
+        linear_quadratic,
+        ("linear-quadratic-*",),
     ),
 ]
