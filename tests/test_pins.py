@@ -81,7 +81,11 @@ def test_every_package_that_is_imported_is_declared() -> None:
     modules = set().union(*map(imported_modules, (ROOT / "src").rglob("*.py")))
     providers = importlib.metadata.packages_distributions()
     needed = {canonicalize_name(name) for module in modules for name in providers.get(module, [])}
-    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
+    extras = PROJECT["project"]["optional-dependencies"]
+    optional = [text for extra, texts in extras.items() if extra != "dev" for text in texts]
+    declared = {
+        canonicalize_name(Requirement(text).name) for text in [*PROJECT["project"]["dependencies"], *optional]
+    }
     assert {"torch", "wandb"} < needed
     assert needed - {"reparam"} <= declared
 
