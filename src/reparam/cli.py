@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("names", nargs="*", metavar="name", help="estimators; default: all")
     command.add_argument("--output", type=Path, help="write the findings to this JSON file")
+    command.add_argument(
+        "--folder",
+        type=Path,
+        help="keep findings in <name>.json there, and check only those whose code has changed",
+    )
 
     command = _add(
         commands, "cell", _cell, "run cells: results/<scale>/<paper>/<experiment>/<estimator>/<hash> …"
@@ -157,12 +162,22 @@ def _data(args: argparse.Namespace) -> None:
 
 def _oracles(args: argparse.Namespace) -> None:
     from reparam.cells.files import write_json
+    from reparam.plan import checks, listing, sources
+
+    names = args.names or None
+    if names and args.folder:
+        names = [name for name in names if checks.is_due(args.folder, name)]
+        if not names:
+            return
+
     from reparam.measure import oracle_checks
     from reparam.measure.contract.moments import BOUND, SHRINK
-    from reparam.plan import listing
 
-    findings = oracle_checks.check(args.names or None)
+    findings = oracle_checks.check(names)
     listing.show_findings(findings, BOUND, SHRINK)
+    if args.folder:
+        for name in names or sources.estimators():
+            checks.keep(args.folder, name, [f.row() for f in findings if f.estimator == name])
     if args.output:
         write_json(args.output, [finding.row() for finding in findings])
     oracle_checks.require(findings)

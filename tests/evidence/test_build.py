@@ -278,7 +278,9 @@ def test_oracle_findings_become_a_table(tmp_path):
     for root in (tmp_path, tmp_path / "reference"):
         folder = root / "quick" / "oracles"
         folder.mkdir(parents=True)
-        (folder / "a.json").write_text(json.dumps([found | {"options": {"samples": 2}, "draws": 10_000}, {}]))
+        (folder / "a.json").write_text(
+            json.dumps({"findings": [found | {"options": {"samples": 2}, "draws": 10_000}, {}]})
+        )
     table = evidence(tmp_path, reference=tmp_path / "reference").oracles
     assert table["source"].tolist() == ["run", "run", "reference", "reference"]
     row, bare = table.iloc[0], table.iloc[1]
@@ -287,7 +289,7 @@ def test_oracle_findings_become_a_table(tmp_path):
     assert bare["estimator"] == "a" and bare[["problem", "passed", "z", "power"]].isna().all()
 
 
-@pytest.mark.parametrize("content", ["{}", "[1]", "[", ""])
+@pytest.mark.parametrize("content", ["{}", "[1]", '{"findings": [1]}', "[", ""])
 def test_a_file_that_holds_no_findings_is_one_line(tmp_path, content):
     (tmp_path / "quick" / "oracles").mkdir(parents=True)
     (tmp_path / "quick" / "oracles" / "a.json").write_text(content)

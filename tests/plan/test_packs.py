@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reparam.plan.cells import Cell
-from reparam.plan.packs import packs
+from reparam.plan.packs import CHECKS_PER_JOB, check_packs, packs
 
 
 def cells(count: int) -> list[Cell]:
@@ -25,3 +25,11 @@ def test_every_cell_is_in_one_pack_of_at_most_the_size(count: int, size: int) ->
 def test_a_name_follows_its_cells() -> None:
     assert list(packs(cells(6), 3)) == list(packs(cells(6), 3))
     assert not set(packs(cells(6), 3)) & set(packs(cells(7), 3))
+
+
+def test_estimators_are_checked_in_packs_of_their_own() -> None:
+    names = [f"estimator{i}" for i in range(2 * CHECKS_PER_JOB + 1)]
+    found = check_packs(names)
+    assert sorted(name for pack in found.values() for name in pack) == sorted(names)
+    assert len(found) == 3 and all(name.startswith("checks-") for name in found)
+    assert check_packs([]) == {}

@@ -27,7 +27,7 @@ def jobs(output: str) -> dict[str, int]:
 def test_everything_is_planned(project):
     done = project.snakemake("-n", *SMOKE)
     """Five cells, two to a job."""
-    steps = {"data": 1, "oracles": 2, "train": 3, "evidence": 1, "report": 1, "wandb": 1, "all": 1}
+    steps = {"data": 1, "oracles": 1, "train": 3, "evidence": 1, "report": 1, "wandb": 1, "all": 1}
     assert done.returncode == 0 and jobs(done.stdout) == steps
 
 
@@ -130,7 +130,7 @@ class TestForReal:
         before = project.histories()
         done = project.snakemake(*SMOKE)
         assert done.returncode == 0, done.stdout
-        assert jobs(done.stdout)["oracles"] == 2  # pathwise is checked beside it, in one program
+        assert jobs(done.stdout)["oracles"] == 1
         after = project.histories()
         again = {path for path in before if after[path] != before[path]}
         assert again == {path for path in before if "score_function_loo" in path} != set()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from reparam.errors import ReparamError
 from reparam.evidence.claims import load_checked
-from reparam.plan import experiments, gpus, jobs, sources, stale_lock, state
+from reparam.plan import checks, experiments, gpus, jobs, sources, stale_lock, state
 from reparam.plan.cells import SCALES, canonical
 from reparam.plan.config import parse as parse_config
 from reparam.plan.experiments import PAPERS
-from reparam.plan.packs import packs
+from reparam.plan.packs import check_packs, packs
 from reparam.plan.plan import make_plan
 
 try:
@@ -36,7 +36,14 @@ except ReparamError as error:
 
 SCALE = PLAN.config.scale
 PACKS = packs(PLAN.selected, PLAN.config.cells_per_job)
-ESTIMATORS = sources.estimators()
+METHODS = {cell.path: sources.methods(cell) for cell in PLAN.selected}
+CHECKS = check_packs(
+    [
+        name
+        for name in sources.estimators()
+        if PLAN.config.oracles == "all" or name in set().union(*METHODS.values())
+    ]
+)
 
 # A GPU is used by one cell at a time; an unregistered resource would limit nothing. On a cluster
 # `--resources gpu=N` says how many cells may use one at once.
@@ -46,6 +53,7 @@ jobs.prepare_environment()
 
 if workflow.is_main_process:
     state.forget_lost(Path("results"), SCALE, PACKS)
+    checks.forget_lost(Path(f"results/{SCALE}/oracles"), CHECKS)
 
 # A lock left by a Snakemake that was killed is in nobody's way.
 if workflow.is_main_process and stale_lock.take_over():
@@ -61,9 +69,11 @@ def checks_before(wildcards):
     folder = f"results/{wildcards.scale}"
     cells = PACKS[wildcards.job]
     data = {cell.spec["task"]["data"] for cell in cells if "data" in cell.spec["task"]}
-    methods = set().union(*(sources.methods(cell) for cell in cells))
+    methods = set().union(*(METHODS[cell.path] for cell in cells))
     return [f"{folder}/data/{name}.json" for name in sorted(data)] + [
-        f"{folder}/oracles/{name}.json" for name in sorted(methods & set(ESTIMATORS))
+        f"{folder}/oracles/done/{pack}"
+        for pack, names in CHECKS.items()
+        if methods & set(names)
     ]
 
 

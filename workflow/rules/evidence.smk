@@ -5,11 +5,7 @@
 rule evidence:
     input:
         [f"results/{SCALE}/jobs/{job}.json" for job in PACKS],
-        [
-            f"results/{SCALE}/oracles/{name}.json"
-            for name in ESTIMATORS
-            if PLAN.config.oracles == "all"
-        ],
+        [f"results/{SCALE}/oracles/done/{pack}" for pack in CHECKS],
     output:
         expand(
             "results/{{scale}}/tables/{table}.parquet",

@@ -19,9 +19,10 @@ def oracle_rows(source: str, root: Path, scale: str) -> Iterator[dict[str, Any]]
     Raises ReparamError for a file that holds no list of findings.
     """
     for file in sorted((root / scale / "oracles").glob("*.json")):
-        findings = read_json(file)
+        kept = read_json(file)
+        findings = kept.get("findings") if isinstance(kept, dict) else None
         if not isinstance(findings, list) or not all(isinstance(entry, dict) for entry in findings):
-            raise ReparamError(f"{file}: no list of findings; delete it and run `reparam oracles` again")
+            raise ReparamError(f"{file}: no list of findings; delete it and run the workflow again")
         for finding in findings:
             yield {
                 "source": source,
