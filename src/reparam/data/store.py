@@ -159,7 +159,8 @@ def _decode(name: str, source: Source, root: Path, layout: tuple[File, ...]) -> 
 
 def _download(name: str, missing: Sequence[File], root: Path) -> None:
     listed = ", ".join(f"{file.path} (from {file.addresses[0]})" for file in missing)
-    advice = f"put it under {root}, or set {VARIABLE} to a folder that has it"
+    them = "it" if len(missing) == 1 else "them"
+    advice = f"put {them} under {root}, or set {VARIABLE} to a folder that has {them}"
     for file in missing:
         try:
             _fetch(file, root)
