@@ -11,7 +11,7 @@ from scipy import integrate, stats
 from reparam import oracles
 from reparam.cells import procedures
 from reparam.distributions import Normal, PlanarFlow
-from reparam.papers.tutorials import laws, objectives, paths, problems, rejection
+from reparam.papers.tutorials import laws, objectives, paths, problems, rejection, uses
 
 Rows = dict[tuple[int, str], float]
 
@@ -221,4 +221,31 @@ def test_two_noises_add_up() -> None:
 @pytest.mark.parametrize("use", ["bayesian_network", "normalizing_flow"])
 def test_training_climbs(use: str) -> None:
     rows = found("use", {"use": use, "steps": 20, "rate": 0.1, "points": 2})
-    assert rows[20, "objective"] > rows[0, "objective"]
+    assert rows[20, "objective"] > rows[0, "objective"] == rows[20, "objective_held"]
+
+
+def test_a_law_that_is_held_learns_less_and_a_dead_gradient_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluation = {"use": "variational_autoencoder", "steps": 30, "rate": 0.1, "points": 1}
+    rows = found("use", evaluation)
+    assert rows[30, "objective"] > rows[30, "objective_held"] > rows[0, "objective"]
+    alive = uses.estimate_gradient
+
+    def dead(*inputs: Any, **options: Any) -> Any:
+        estimate = alive(*inputs, **options)
+        kept = {n: g * (not n.startswith("encoder")) for n, g in estimate.gradient.items()}
+        return estimate._replace(gradient=kept)
+
+    monkeypatch.setattr(uses, "estimate_gradient", dead)
+    rows = found("use", evaluation)
+    assert rows[30, "objective"] == rows[30, "objective_held"]
+
+
+def test_tuning_lowers_the_variance_and_leaves_the_mean() -> None:
+    evaluation = {"problem": "categories", "values": [0.4], "draws": 4000}
+    tuning = {"steps": 60, "draws": 8, "rate": 0.1}
+    start, end = (
+        found("moments", e, "rebar", tuned="tensor") for e in (evaluation, {**evaluation, "tuning": tuning})
+    )
+    assert end[0, "variance"] < start[0, "variance"] and end[0, "bias_z"] < 5.5

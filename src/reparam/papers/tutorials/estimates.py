@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import torch
 from torch import Tensor
 
 from reparam.cells.procedures import Findings, Row, procedure
+from reparam.engine import optimisers, paths
+from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.estimators import make
 from reparam.measure.moments import Moments, begin
+from reparam.noise import draw_block, generator
 from reparam.oracles.objectives import expectation
 from reparam.papers.tutorials.problems import PROBLEMS, Problem, gaussian
 from reparam.program import Params, Program
@@ -29,11 +33,12 @@ def measured(
     program: Program,
     params: Params,
     options: Mapping[str, Any] | None = None,
+    tunables: Mapping[str, Tensor] | None = None,
 ) -> Moments:
     """Moments of the cell's estimator, with further `options`, over `draws` draws of the experiment's own streams."""
     method, axes = spec["method"], (spec["paper"], spec["experiment"], seed)
     estimator = make(method["name"], {**method["options"], **(options or {})})
-    sampler = begin(estimator, program, params, axes, chunk=CHUNK)
+    sampler = begin(estimator, program, params, axes, tunables, chunk=CHUNK)
     return sampler.take(int(spec["evaluation"]["draws"]), compiled=False)
 
 
@@ -45,10 +50,40 @@ def apart(moments: Moments, exact: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: off[name] / (error[name].square() + rounding[name] ** 2).sqrt() for name in exact}
 
 
+@cache
+def tuned(problem: str, x: float, method: str, steps: int, draws: int, rate: float) -> dict[str, Tensor]:
+    """The tunables of an estimator (`method`: its name and options as JSON) after Adam at the problem's own parameters,
+    along their gradient's mean over `draws` estimates a step, on streams of their own: the same for every seed."""
+    given = json.loads(method)
+    estimator, subject = make(given["name"], given["options"]), PROBLEMS[problem](x)
+    axes, optimiser = ("tutorials", "tuned", problem, method), optimisers.Adam(rate=rate)
+    sites = prepare(estimator, subject.program, subject.params)
+    tunables, memory = estimator.start(subject.params, sites, generator(*axes, "init"))
+    if not tunables:
+        return {}
+    block = draw_block(estimator.noise(sites), axes, steps * draws, dtype=torch.float64)
+
+    def step(tunables: Any, moments: Any, noise: Any) -> Any:
+        def one(noise: Any) -> Mapping[str, Tensor]:
+            found = estimate_gradient(estimator, subject.program, subject.params, noise, tunables, memory)
+            return found.tunable_gradient
+
+        mean = {name: entry.mean(0) for name, entry in torch.vmap(one)(noise).items()}
+        return optimiser.update(mean, moments, tunables)
+
+    moments, call = optimiser.init(tunables), None
+    for number in range(steps):
+        part = slice(number * draws, (number + 1) * draws)
+        noise = {site: {role: e[part] for role, e in roles.items()} for site, roles in block.items()}
+        call = call or paths.build(step, (tunables, moments, noise), "traced")
+        tunables, moments = call(tunables, moments, noise)
+    return dict(tunables)
+
+
 @procedure("moments")
 def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The cell's estimator on a problem at each of its `values` and, where `option` names one of its own options, at
-    each of that option's `settings`, all on the same noise.
+    each of that option's `settings`, all on the same noise. With `tuning` its tunables are trained first (see `tuned`).
 
     Rows at step = number of the setting:
     - x: the option's setting, or the problem's;
@@ -66,7 +101,11 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     rows: list[Row] = []
     for number, (x, own) in enumerate(cases):
         problem = PROBLEMS[given["problem"]](x)
-        found = measured(spec, seed, problem.program, problem.params, own)
+        tunables = None
+        if "tuning" in given:
+            method = {**spec["method"], "options": {**spec["method"]["options"], **own}}
+            tunables = tuned(given["problem"], float(x), json.dumps(method), **given["tuning"])
+        found = measured(spec, seed, problem.program, problem.params, own, tunables)
         rows.append((number, "x", float(own[option] if option else x)))
         rows += [(number, name, value) for name, value in _quantities(found, problem).items()]
     rows += worst(rows, "bias_z")

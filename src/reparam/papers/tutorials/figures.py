@@ -83,9 +83,9 @@ FIGURES = [
         "ranks",
         "Bias and variance of estimators of discrete variables",
         "Full squares: a bias of more than 5.5 standard errors. Open circles: what is left is noise. "
-        "REBAR and RELAX with the parameters that they start with.",
+        "REBAR and RELAX with the control variates that they start with, and (diamonds) with trained ones.",
         ranks,
-        ("discrete-*",),
+        ("discrete-*", "tuned-*"),
     ),
     Figure(
         "gamma",

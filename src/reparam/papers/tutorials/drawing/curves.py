@@ -164,27 +164,30 @@ def scales(data: PaperData) -> Canvas | None:
 
 
 def ranks(data: PaperData) -> Canvas | None:
-    panels = {"discrete-problemcategories": "four categories", "discrete-problembits": "six bits"}
+    panels = {"categories": "four categories", "bits": "six bits"}
     if data.series("variance", experiment="discrete-*").empty:
         return None
     figure, axes = canvas(columns=2, width=4.8)
-    for ax, (experiment, title) in zip(axes[0], panels.items(), strict=True):
-        for estimator, rows in data.series("variance", experiment=experiment).groupby("estimator"):
-            bias = number(data, "relative_bias", experiment, str(estimator))
-            seen = number(data, "bias_z", experiment, str(estimator)) > 5.5
-            colour = line_style(str(estimator))["color"]
-            style = {
-                "markersize": 8,
-                "markeredgecolor": colour,
-                "markerfacecolor": colour if seen else "none",
-            }
-            ax.plot(
-                rows["value"].mean(),
-                100 * bias,
-                "s" if seen else "o",
-                label=readable(str(estimator)),
-                **style,
-            )
+    for ax, (problem, title) in zip(axes[0], panels.items(), strict=True):
+        for experiment, trained in (
+            (f"discrete-problem{problem}", ""),
+            (f"tuned-problem{problem}", ", trained"),
+        ):
+            for estimator, rows in data.series("variance", experiment=experiment).groupby("estimator"):
+                if trained and estimator == "score_function":
+                    continue  # what the trained ones are judged by, drawn already
+                bias = number(data, "relative_bias", experiment, str(estimator))
+                seen = number(data, "bias_z", experiment, str(estimator)) > 5.5
+                colour = line_style(str(estimator))["color"]
+                ax.plot(
+                    rows["value"].mean(),
+                    100 * bias,
+                    "s" if seen else "D" if trained else "o",
+                    markersize=8,
+                    markeredgecolor=colour,
+                    markerfacecolor=colour if seen else "none",
+                    label=f"{readable(str(estimator))}{trained}",
+                )
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.xaxis.set_minor_formatter(NullFormatter())
