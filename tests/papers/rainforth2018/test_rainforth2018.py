@@ -18,7 +18,6 @@ SIZES = {
     "data": 64,
     "dimension": 4,
     "perturbation": 0.05,
-    "batch": 64,
     "draws": 16,
     "numbers": 2048,
     "fit_from": 8,

@@ -24,7 +24,7 @@ def found(procedure: str, name: str, **options) -> dict[tuple[int, str], float]:
 
 @pytest.mark.parametrize(("name", "slope"), [("iwae", -0.5), ("dreg", 0.5), ("stl", 0.5)])
 def test_ratios_fall_or_rise_as_they_should(name: str, slope: float) -> None:
-    sizes = {"batch": 64, "draws": 8, "numbers": 512, "fit_from": 8}
+    sizes = {"draws": 8, "numbers": 512, "fit_from": 8}
     rows = found("signal_to_noise", name, samples=[1, 8, 64], **sizes)
     assert rows[2, "slope/guide"] == pytest.approx(slope, abs=0.15)
     assert rows[2, "slope/prior"] == pytest.approx(0.5, abs=0.15)

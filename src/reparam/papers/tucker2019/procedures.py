@@ -38,7 +38,7 @@ def toy(spec: Mapping[str, Any], seed: int) -> tuple[Tensor, dict[str, Tensor]]:
 
 @procedure("signal_to_noise")
 def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
-    """SNR and bias of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over `batch` data, by `samples`.
+    """SNR and bias of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over the data, by `samples`.
 
     One row per K. snr/…: |mean| / sd, averaged over the entries, the mean being DReG's where the estimator is unbiased
     and its own where it is not; bias/…: ‖mean − DReG's mean‖ / ‖DReG's mean‖, on the same noise. Means are of `draws`
@@ -47,7 +47,6 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """
     options = spec["evaluation"]
     x, params = toy(spec, seed)
-    x = x[: options["batch"]]
     program = linear_gaussian.log_weight(x, params["guide.weight"])
     copies = linear_gaussian.per_datum(params, len(x))
     rows: list[Row] = []
