@@ -40,6 +40,13 @@ def test_an_estimator_looks_the_same_everywhere() -> None:
     assert style.line_style("an_invention") == style.line_style("an_invention")
 
 
+def test_curves_are_the_known_ones_that_are_there_and_then_all_others() -> None:
+    known = {"b": ("B", "#000000"), "a": ("A", "#ffffff"), "gone": ("", "")}
+    found = style.curves(known, ["z_1", "a", "b", "a"])
+    assert list(found) == ["b", "a", "z_1"] and found["b"] == ("B", "#000000")
+    assert found["z_1"] == ("z 1", style.line_style("z_1")["color"])
+
+
 def frame(values: dict[int, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(
         [(s, x, v) for s, row in values.items() for x, v in enumerate(row)], columns=["seed", "x", "v"]
@@ -130,6 +137,15 @@ def test_series_has_the_seconds_that_its_steps_took() -> None:
     data = PaperData("quick", pd.DataFrame(rows), pd.DataFrame(cells), lambda *_: {})
     np.testing.assert_array_equal(data.series("elbo", x="seconds")["seconds"], [np.nan, 5.0])
     assert data.series("other", x="seconds").empty
+
+
+def test_wildcards_are_what_metrics_of_the_experiment_have_between() -> None:
+    names = ["variance/a/mean", "variance/b_c/mean", "variance/a/scale", "variance/mean"]
+    rows = [("e-1", name) for name in names] + [("other", "variance/d/mean")]
+    data = PaperData(
+        "quick", pd.DataFrame(rows, columns=["experiment", "metric"]), pd.DataFrame(), lambda *_: {}
+    )
+    assert data.wildcards("variance/*/mean", experiment="e-*") == ["a", "b_c"]
 
 
 def test_a_figure_knows_its_experiments() -> None:

@@ -31,6 +31,7 @@ from reparam.report.style import (
     PALETTE,
     band,
     canvas,
+    curves,
     interval,
     label,
     legend,
@@ -47,6 +48,7 @@ __all__ = [
     "PaperData",
     "band",
     "canvas",
+    "curves",
     "interval",
     "label",
     "legend",
@@ -95,6 +97,16 @@ class PaperData:
             along = table.loc[table["metric"] == x, [*SERIES, "value"]].rename(columns={"value": x})
             rows = rows.merge(along, on=SERIES, how="inner", validate="one_to_one")
         return rows.sort_values(SERIES, ignore_index=True)
+
+    def wildcards(self, metric: str, *, experiment: str) -> list[str]:
+        """What the one `*` in a metric's name stands for, among the metrics of an experiment (a glob)."""
+        before, after = metric.split("*")
+        pairs = self.metrics[["experiment", "metric"]].drop_duplicates()
+        names = [m for e, m in pairs.itertuples(index=False) if fnmatchcase(e, experiment)]
+        found = {
+            n for n in names if n.startswith(before) and n.endswith(after) and len(n) > len(before + after)
+        }
+        return sorted(n.removeprefix(before).removesuffix(after) for n in found)
 
 
 @dataclass(frozen=True)

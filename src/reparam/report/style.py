@@ -5,7 +5,7 @@ that a figure reads on a light and on a dark page alike.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,6 +63,13 @@ def line_style(estimator: str) -> dict[str, Any]:
         digest = hashlib.sha256(estimator.encode()).digest()
         colour, dash = digest[0] % len(PALETTE), digest[1] % len(DASHES)
     return {"color": PALETTE[colour], "linestyle": DASHES[dash]}
+
+
+def curves(known: Mapping[str, tuple[str, str]], present: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Name and colour of every estimator that is present: first the known, as a figure wants them."""
+    found = set(present)
+    others = {name: (readable(name), line_style(name)["color"]) for name in sorted(found - known.keys())}
+    return {name: shown for name, shown in known.items() if name in found} | others
 
 
 def readable(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 
 def seeds(data: PaperData, experiment: str) -> list[int]:
@@ -17,20 +17,21 @@ def seeds(data: PaperData, experiment: str) -> list[int]:
 def theorems(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=3)
     exact, sampled, spread = axes[0]
-    gaps = [data.arrays("bounds", "enumeration", seed).get("gap") for seed in seeds(data, "bounds")]
-    curves = [gap for gap in gaps if gap is not None]
-    if curves:
-        every = np.concatenate(curves)
+    found = [data.arrays("bounds", "enumeration", seed) for seed in seeds(data, "bounds")]
+    gaps = [arrays["gap"] for arrays in found if "gap" in arrays]
+    if gaps:
+        every = np.concatenate(gaps)
         every = every[np.argsort(every[:, 0])][:: max(1, len(every) // 40)]
         exact.plot(np.arange(1, every.shape[1] + 1), every.T, color=PALETTE[0], linewidth=0.8, alpha=0.6)
         exact.set_yscale("log")
     toy = data.series("gap", experiment="toy", x="samples")
     if not toy.empty:
-        style = {"color": PALETTE[0], "linestyle": "-", "marker": "o", "markersize": 4}
-        band(
-            sampled, toy, "samples", "value", estimator="iwae", name="iwae, sampled", geometric=True, **style
-        )
-        last = toy.groupby("samples")["value"].mean()
+        names = curves({"iwae": ("iwae, sampled", PALETTE[0])}, toy["estimator"])
+        for estimator, (name, colour) in names.items():
+            style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
+            rows = toy[toy["estimator"] == estimator]
+            band(sampled, rows, "samples", "value", estimator=estimator, name=name, geometric=True, **style)
+        last = toy[toy["estimator"] == "iwae"].groupby("samples")["value"].mean()
         line = last.iloc[-1] * last.index[-1] / last.index.to_numpy(float)
         sampled.plot(last.index, line, color=INK, linewidth=0.9, linestyle=":", label="slope −1")
         sampled.set_xscale("log", base=2)
@@ -45,7 +46,7 @@ def theorems(data: PaperData) -> Canvas | None:
         line = np.linspace(0, delta.max(), 50)
         spread.plot(line, 2 + 2 * line, color=PALETTE[6], label="the bound 2 + 2δ")
         spread.set_yscale("symlog", linthresh=1)
-    if not curves and toy.empty and not points:
+    if not gaps and toy.empty and not points:
         return None
     label(exact, x="samples k", y="log p(x) − $L_k$", y_unit="nats", title="by enumeration")
     label(sampled, x="samples k", y="log p(x) − $L_k$", y_unit="nats per datum", title="linear-Gaussian toy")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, canvas, label, legend
+from reparam.report.figures import (
+    INK,
+    PALETTE,
+    Figure,
+    PaperData,
+    canvas,
+    label,
+    legend,
+    line_style,
+    readable,
+)
 
 
 def faults(data: PaperData) -> Canvas | None:
@@ -18,6 +28,11 @@ def faults(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=2, width=5.2, height=4.4)
     for ax, (metric, (name, unit, title)) in zip(axes[0], panels.items(), strict=True):
         frame = data.series(metric, experiment="cosine-*", estimator="rsvi", x="kappa")
+        others = data.series("gradient_error", experiment="cosine-*", x="kappa")
+        for other, rows in others[others["estimator"] != "rsvi"].groupby("estimator"):
+            if metric == "bias":
+                style = line_style(str(other)) | {"linestyle": "none", "marker": "s", "markersize": 3}
+                ax.plot(rows["kappa"], 100 * rows["value"], label=readable(str(other)), **style)
         dimensions = sorted(int(e.removeprefix("cosine-dimension")) for e in frame["experiment"].unique())
         for i, dimension in enumerate(dimensions):
             rows = frame[frame["experiment"] == f"cosine-dimension{dimension}"]

@@ -13,6 +13,7 @@ from reparam.report.figures import (
     PaperData,
     band,
     canvas,
+    curves,
     label,
     legend,
     line_style,
@@ -28,13 +29,13 @@ NAMES = {
     "rsvi_b10": "RSVI, B = 10",
 }
 METHODS = {
-    "pathwise": "ours",
-    "implicit": "ours, CDF by autodiff",
-    "finite_difference": "finite difference",
-    "torch": "torch",
+    "pathwise": ("ours", PALETTE[0]),
+    "implicit": ("ours, CDF by autodiff", PALETTE[5]),
+    "finite_difference": ("finite difference", PALETTE[1]),
+    "torch": ("torch", PALETTE[2]),
 }
 COLOURS = dict(zip(("implicit", "rsvi_b10", "rsvi_b5", "rsvi_b1", "rsvi_b0"), PALETTE, strict=False))
-COLOURS |= {"rsvi": PALETTE[1], "pathwise": PALETTE[0], "finite_difference": PALETTE[1], "torch": PALETTE[2]}
+COLOURS["rsvi"] = PALETTE[1]
 
 
 def colour(estimator: str) -> str:
@@ -129,14 +130,11 @@ def derivatives(data: PaperData) -> Canvas | None:
     for ax, (law, dtype) in zip(axes.flat, panels, strict=True):
         experiment = f"derivative-{law}-dtype{dtype}"
         own = frame[frame["experiment"] == experiment]
-        for method, name in METHODS.items():
+        for method, (name, shade) in curves(METHODS, own["estimator"]).items():
             rows = own[own["estimator"] == method]
-            if rows.empty:
-                continue
             one = rows[rows["seed"] == rows["seed"].min()].sort_values("parameter")
             seconds = data.arrays(experiment, method, 0).get("seconds")
             text = name if seconds is None else f"{name}, {float(seconds) * 1e6:.2g} µs a value"
-            shade = PALETTE[5] if method == "implicit" else colour(method)
             ax.plot(one["parameter"], one["value"], "o-", markersize=3.5, color=shade, label=text)
             paper = digitised.TABLE2.get((law, dtype, method))
             if paper is not None:

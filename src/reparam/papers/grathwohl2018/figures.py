@@ -117,7 +117,7 @@ def shapes(data: PaperData) -> Canvas | None:
     ax: Axes = axes[0, 0]
     cells = data.cells[data.cells["experiment"] == "shapes"]
     drawn = False
-    for estimator in ("rebar", "relax"):
+    for estimator in sorted(cells["estimator"].unique()):
         named = readable(estimator)
         for seed in sorted(set(cells.loc[cells["estimator"] == estimator, "seed"])):
             arrays = data.arrays("shapes", estimator, int(seed))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 CURVES = {
-    ("bivariate-lawtransport", "pathwise"): ("optimal transport", PALETTE[0]),
-    ("bivariate-lawcholesky", "pathwise"): ("Cholesky (reparameterization trick)", PALETTE[1]),
-    ("bivariate-lawcholesky", "score_function"): ("score function", PALETTE[2]),
+    "bivariate-lawtransport/pathwise": ("optimal transport", PALETTE[0]),
+    "bivariate-lawcholesky/pathwise": ("Cholesky (reparameterization trick)", PALETTE[1]),
+    "bivariate-lawcholesky/score_function": ("score function", PALETTE[2]),
 }
 NOTEBOOK = {"transport": ((-0.25,), (0.12,)), "cholesky": ((-2.0, 0.0), (0.395, 0.395))}
 """Points (θ, variance) of the notebook's figure, read by eye, ± 10 %."""
@@ -22,9 +22,10 @@ def bivariate(data: PaperData) -> Canvas | None:
         return None
     figure, axes = canvas(columns=2, width=5.2, height=4.2)
     means = data.series("mean", experiment="bivariate-*", x="theta")
-    for (experiment, estimator), (name, colour) in CURVES.items():
+    both = frame["experiment"] + "/" + frame["estimator"]
+    for which, (name, colour) in curves(CURVES, both).items():
         for ax, table in zip(axes[0], (frame, means), strict=True):
-            rows = table[(table["experiment"] == experiment) & (table["estimator"] == estimator)]
+            rows = table[table["experiment"] + "/" + table["estimator"] == which]
             one = rows[rows["seed"] == rows["seed"].min()].sort_values("theta")
             ax.plot(one["theta"], one["value"], color=colour, label=name)
     for (theta, variance), colour in zip(NOTEBOOK.values(), PALETTE, strict=False):

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 NAMES = {
-    "shared": "one weight sample per minibatch",
-    "flipout": "one per minibatch, random signs (flipout)",
-    "per_example": "one weight sample per example",
-    "local": "local reparameterization",
+    "shared": ("one weight sample per minibatch", PALETTE[1]),
+    "flipout": ("one per minibatch, random signs (flipout)", PALETTE[3]),
+    "per_example": ("one weight sample per example", PALETTE[0]),
+    "local": ("local reparameterization", PALETTE[2]),
 }
-COLOURS = dict(zip(NAMES, (PALETTE[1], PALETTE[3], PALETTE[0], PALETTE[2]), strict=True))
 
 
 def minibatch(data: PaperData) -> Canvas | None:
+    every = data.series("variance", experiment="minibatch", x="batch")
+    if every.empty:
+        return None
     figure, axes = canvas(width=6.0)
-    ax, drawn = axes[0, 0], False
-    for way, name in NAMES.items():
-        frame = data.series("variance", experiment="minibatch", estimator=way, x="batch")
-        if frame.empty:
-            continue
-        drawn = True
-        style = {"color": COLOURS[way], "linestyle": "none", "marker": "o", "markersize": 5}
+    ax = axes[0, 0]
+    for way, (name, colour) in curves(NAMES, every["estimator"]).items():
+        frame = every[every["estimator"] == way]
+        style = {"color": colour, "linestyle": "none", "marker": "o", "markersize": 5}
         if way == "per_example":  # where the local one lies, too
             style |= {"markersize": 10, "fillstyle": "none"}
         band(ax, frame, "batch", "value", estimator=way, name=name, geometric=True, **style)
@@ -35,7 +34,7 @@ def minibatch(data: PaperData) -> Canvas | None:
     ax.set_yscale("log")
     label(ax, x="minibatch M", y="variance", y_unit="nats²")
     legend(ax, columns=1)
-    return figure if drawn else None
+    return figure
 
 
 def divergence(data: PaperData) -> Canvas | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 SYMBOLS = {"mean": "μ", "scale": "σ"}
 COSTS = {
@@ -24,21 +26,19 @@ CURVES = {
     "measure_valued": ("measure-valued, coupled", PALETTE[2]),
     "measure_valued_independent": ("measure-valued, independent", PALETTE[5]),
 }
-DRAWN = tuple(name for name in CURVES if name not in ("score_function_mean", "score_function_loo"))
-"""What Figs 2 and 3 show, and the measure-valued estimator with independent sides."""
+ELSEWHERE = ("score_function_mean", "score_function_loo", "score_function_moving_average")
+"""Baselines that Figs 2 and 3 do not show: they have a figure of their own."""
 
 
-def _points(ax: Axes, rows: pd.DataFrame, x: str, estimator: str, name: str) -> None:
-    colour = CURVES[estimator][1]
+def _points(ax: Axes, rows: pd.DataFrame, x: str, estimator: str, name: str, colour: str) -> None:
     style = {"marker": "o", "markersize": 3.5, "linestyle": "none", "color": colour}
     band(ax, rows, x, "value", estimator=estimator, name=name, geometric=True, **style)
 
 
-def _panel(ax: Axes, data: PaperData, cost: str, parameter: str, estimators: tuple[str, ...]) -> None:
+def _panel(ax: Axes, data: PaperData, cost: str, parameter: str, estimators: Sequence[str]) -> None:
     """Lines by quadrature and points as measured."""
     experiment, title = COSTS[cost]
-    for estimator in estimators:
-        name, colour = CURVES[estimator]
+    for estimator, (name, colour) in curves(CURVES, estimators).items():
         metric = f"variance/{estimator}/{parameter}"
         line = data.series(metric, experiment=f"exact-{cost}", x="k")
         if not line.empty:
@@ -51,7 +51,7 @@ def _panel(ax: Axes, data: PaperData, cost: str, parameter: str, estimators: tup
         rows = data.series(f"variance/{parameter}", experiment=experiment, estimator=estimator, x="k")
         rows = rows[rows["value"] > 1e-6]
         if not rows.empty:
-            _points(ax, rows, "k", estimator, name)
+            _points(ax, rows, "k", estimator, name, colour)
     ax.set_yscale("log")
     if cost != "quadratic":
         ax.set_xscale("log")
@@ -67,12 +67,12 @@ def _panel(ax: Axes, data: PaperData, cost: str, parameter: str, estimators: tup
     )
 
 
-def _measured(data: PaperData, experiments: str) -> bool:
-    """Whether any variance was measured there."""
-    return not data.series("variance/mean", experiment=experiments).empty
+def _measured(data: PaperData, experiments: str) -> set[str]:
+    """Estimators whose variance was measured there."""
+    return set(data.series("variance/mean", experiment=experiments)["estimator"])
 
 
-def _costs_by_parameters(data: PaperData, estimators: tuple[str, ...]) -> tuple[Canvas, np.ndarray]:
+def _costs_by_parameters(data: PaperData, estimators: Sequence[str]) -> tuple[Canvas, np.ndarray]:
     figure, axes = canvas(rows=2, columns=3, width=4.2, height=3.6)
     for row, parameter in zip(axes, SYMBOLS, strict=True):
         for ax, cost in zip(row, COSTS, strict=True):
@@ -81,17 +81,19 @@ def _costs_by_parameters(data: PaperData, estimators: tuple[str, ...]) -> tuple[
 
 
 def variances(data: PaperData) -> Canvas | None:
-    if not _measured(data, "fig[23]-*"):
+    measured = _measured(data, "fig[23]-*")
+    if not measured:
         return None
-    figure, axes = _costs_by_parameters(data, DRAWN)
+    figure, axes = _costs_by_parameters(data, sorted(measured.difference(ELSEWHERE)))
     legend(axes[1, 0], columns=1)
     return figure
 
 
 def baselines(data: PaperData) -> Canvas | None:
-    if not _measured(data, "fig[23]-*"):
+    measured = _measured(data, "fig[23]-*") - {"score_function_moving_average"}
+    if not measured:
         return None
-    chosen = tuple(name for name in CURVES if name.startswith("score_function"))
+    chosen = sorted(name for name in measured if name.startswith("score_function"))
     figure, axes = _costs_by_parameters(data, chosen)
     for ax, parameter in zip(axes[:, 0], SYMBOLS, strict=True):
         rows = data.series(f"variance/{parameter}", experiment="fig2-moving-average", x="k")
@@ -105,7 +107,8 @@ def baselines(data: PaperData) -> Canvas | None:
 
 
 def constants(data: PaperData) -> Canvas | None:
-    if not _measured(data, "baseline-*"):
+    measured = _measured(data, "baseline-*")
+    if not measured:
         return None
     panels = {"baseline-quadratic": "$(x-k)^2$, k = 0", "baseline-exponential": "$\\exp(-k x^2)$, k = 10"}
     figure, axes = canvas(rows=2, columns=2, width=4.6, height=3.4)
@@ -114,18 +117,13 @@ def constants(data: PaperData) -> Canvas | None:
             line = data.series(f"parabola/{parameter}", experiment=experiment, x="multiple")
             line = line[(line["seed"] == 0) & (line["estimator"] == "score_function")]
             ax.plot(line["multiple"], line["value"], color=CURVES["score_function"][1], linewidth=1.2)
-            for estimator in ("score_function", "score_function_loo", "pathwise"):
+            for estimator, (name, colour) in curves(CURVES, measured).items():
                 rows = data.series(
                     f"variance/{parameter}", experiment=experiment, estimator=estimator, x="multiple"
                 )
                 if not rows.empty:
-                    _points(
-                        ax,
-                        rows,
-                        "multiple",
-                        estimator,
-                        CURVES[estimator][0].replace("… ", "score function, "),
-                    )
+                    name = name.replace("… ", "score function, ")
+                    _points(ax, rows, "multiple", estimator, name, colour)
             mean = data.series(f"mean_multiple/{parameter}", experiment=experiment)["value"]
             if len(mean):
                 ax.axvline(mean.iloc[0], color=PALETTE[7], linewidth=0.9, linestyle=":", label="E f")
@@ -143,10 +141,12 @@ def logistic(data: PaperData) -> Canvas | None:
     bound = data.series("elbo/train", experiment="logistic")
     if bound.empty:
         return None
-    names = CURVES | {"score_function_moving_average": ("… running average", PALETTE[3])}
+    along = data.wildcards("variance/*/mean", experiment="logistic-variance")
+    known = CURVES | {"score_function_moving_average": ("… running average", PALETTE[3])}
+    names = curves(known, [*bound["estimator"], *along])
     figure, axes = canvas(columns=3, width=4.2, height=3.6)
     for estimator, rows in bound.groupby("estimator"):
-        name, colour = names.get(str(estimator), (str(estimator), PALETTE[7]))
+        name, colour = names[str(estimator)]
         band(
             axes[0, 0],
             rows,

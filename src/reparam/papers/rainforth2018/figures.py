@@ -5,7 +5,18 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import (
+    INK,
+    PALETTE,
+    Figure,
+    PaperData,
+    band,
+    canvas,
+    label,
+    legend,
+    line_style,
+    readable,
+)
 
 NAMES = {"guide": ("b, inference network", PALETTE[1]), "prior": ("μ, model", PALETTE[0])}
 
@@ -15,11 +26,12 @@ def ratios(ax: Axes, data: PaperData, experiment: str, x: str) -> bool:
     drawn = False
     for parameter, (name, colour) in NAMES.items():
         frame = data.series(f"snr/{parameter}", experiment=experiment, x=x)
-        if frame.empty:
-            continue
-        drawn = True
-        style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
-        band(ax, frame, x, "value", estimator="iwae", name=name, geometric=True, **style)
+        for estimator, rows in frame.groupby("estimator"):
+            drawn, own = True, estimator == "iwae"
+            dash = "-" if own else line_style(str(estimator))["linestyle"]
+            style = {"color": colour, "linestyle": dash, "marker": "o", "markersize": 4}
+            text = name if own else f"{name}, {readable(str(estimator))}"
+            band(ax, rows, x, "value", estimator=str(estimator), name=text, geometric=True, **style)
         leading = data.series(f"leading/{parameter}", experiment=experiment, x=x).groupby(x)["value"].mean()
         if len(leading) and experiment != "far":
             ax.plot(leading.index, leading, color=INK, linewidth=0.9, linestyle=":")
@@ -38,7 +50,7 @@ def against_samples(data: PaperData) -> Canvas | None:
     ]
     if not any(drawn):
         return None
-    naive = data.series("snr_naive/guide", experiment="samples", x="samples")
+    naive = data.series("snr_naive/guide", experiment="samples", estimator="iwae", x="samples")
     style = {"color": PALETTE[7], "linestyle": "--"}
     name = "b, its own mean as signal"
     band(near, naive, "samples", "value", estimator="iwae", name=name, geometric=True, **style)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from reparam.papers.rezende2014 import formulas
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 SYMBOLS = {"mean": "μ", "scale": "s"}
 NAMES = {
@@ -21,11 +21,12 @@ NAMES = {
 
 
 def dimension(data: PaperData) -> Canvas | None:
-    if data.series("variance/mean", experiment="dimension").empty:
+    measured = data.series("variance/mean", experiment="dimension")
+    if measured.empty:
         return None
     figure, axes = canvas(columns=2, width=4.8, height=3.8)
     for ax, (parameter, symbol) in zip(axes[0], SYMBOLS.items(), strict=True):
-        for estimator, (name, colour) in NAMES.items():
+        for estimator, (name, colour) in curves(NAMES, measured["estimator"]).items():
             exact = data.series(f"exact/{parameter}", experiment="dimension", estimator=estimator)
             exact = exact[exact["seed"] == 0]
             ax.plot(exact["step"], exact["value"], color=colour, linewidth=1.2)

@@ -6,7 +6,18 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from reparam.papers.rezende2015.digitised import FIG3D
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, interval, label, legend
+from reparam.report.figures import (
+    PALETTE,
+    Figure,
+    PaperData,
+    band,
+    canvas,
+    interval,
+    label,
+    legend,
+    line_style,
+    readable,
+)
 
 
 def lengths(data: PaperData) -> list[int]:
@@ -46,18 +57,22 @@ def divergence(data: PaperData) -> Canvas | None:
     figure, axes = canvas(rows=2, columns=4, width=3.2, height=3.4)
     for i in range(4):
         for k, colour in zip(known, PALETTE, strict=False):
-            rows = data.series(f"kl/U{i + 1}", experiment=f"potentials-length{k}", estimator="pathwise")
-            style = {"color": colour, "linestyle": "-"}
-            band(
-                axes[0, i],
-                rows,
-                "step",
-                "value",
-                estimator="pathwise",
-                name=f"K = {k}",
-                geometric=True,
-                **style,
-            )
+            found = data.series(f"kl/U{i + 1}", experiment=f"potentials-length{k}")
+            for estimator, rows in found.groupby("estimator"):
+                own = estimator == "pathwise"
+                dash = "-" if own else line_style(str(estimator))["linestyle"]
+                name = f"K = {k}" if own else f"K = {k}, {readable(str(estimator))}"
+                style = {"color": colour, "linestyle": dash}
+                band(
+                    axes[0, i],
+                    rows,
+                    "step",
+                    "value",
+                    estimator=str(estimator),
+                    name=name,
+                    geometric=True,
+                    **style,
+                )
             bound = data.series(f"bound/U{i + 1}", experiment=f"potentials-length{k}", estimator="pathwise")
             last = bound.sort_values("step").groupby("seed").tail(1)
             if not last.empty:

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 NAMES = {
     "vargrad": ("VarGrad", PALETTE[0]),
@@ -48,7 +48,8 @@ def dimension(data: PaperData) -> Canvas | None:
     variance.plot(
         one["kl"], one["value"], color=PALETTE[7], linestyle="--", label="oracle control variate (exact)"
     )
-    for estimator, (name, colour) in NAMES.items():
+    measured = data.series("variance", experiment="dimension")
+    for estimator, (name, colour) in curves(NAMES, measured["estimator"]).items():
         exact = data.series("exact", experiment="dimension", estimator=estimator, x="kl")
         exact = exact[exact["seed"] == 0]
         variance.plot(exact["kl"], exact["value"], color=colour, linewidth=1.2)
@@ -78,7 +79,8 @@ def logistic(data: PaperData) -> Canvas | None:
     bound = data.series("elbo/train", experiment="logistic")
     if bound.empty:
         return None
-    names = NAMES | {"pathwise": ("pathwise", PALETTE[2])}
+    along = data.wildcards("variance/*/mean", experiment="logistic-variance")
+    names = curves(NAMES | {"pathwise": ("pathwise", PALETTE[2])}, [*bound["estimator"], *along])
     figure, axes = canvas(columns=2, width=4.6, height=3.6)
     reference = data.series("variance/vargrad/mean", experiment="logistic-variance")
     for estimator, (name, colour) in names.items():

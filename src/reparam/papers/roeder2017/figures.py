@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 NAMES = {
     "pathwise": ("total derivative", PALETTE[0]),
@@ -27,7 +27,7 @@ def fit(data: PaperData) -> Canvas | None:
     late = trace[trace["step"] >= min(SHOWN, trace["step"].max())]
     for ax, frame in zip(axes[0], (trace, late), strict=False):
         for estimator, rows in frame.groupby("estimator"):
-            name, colour = NAMES.get(str(estimator), (str(estimator), PALETTE[6]))
+            name, colour = curves(NAMES, [str(estimator)])[str(estimator)]
             kl = rows.assign(value=(-rows["value"]).clip(lower=1e-16))
             style = {"color": colour, "linestyle": "-", "linewidth": 1.0}
             for seed, (_, own) in enumerate(kl.groupby("seed")):
@@ -38,7 +38,7 @@ def fit(data: PaperData) -> Canvas | None:
     axes[0, 1].set_title("the paper's window")
     for estimator in trace["estimator"].unique():
         rows = data.series("variance/posterior", experiment="fig1", estimator=estimator)
-        name, colour = NAMES.get(str(estimator), (str(estimator), PALETTE[6]))
+        name, colour = curves(NAMES, [estimator])[estimator]
         rows = rows[rows["value"] > 0]
         band(
             axes[0, 2],
@@ -73,7 +73,7 @@ def _landing(ax: Axes, data: PaperData, experiment: str) -> None:
     """The variance against t > 0; what there is at t = 0 goes into the legend."""
     frame = data.series("relative", experiment=experiment, x="distance")
     for estimator, rows in frame.groupby("estimator"):
-        name, colour = NAMES.get(str(estimator), (str(estimator), PALETTE[6]))
+        name, colour = curves(NAMES, [str(estimator)])[str(estimator)]
         at_zero = rows.loc[rows["distance"] == 0, "value"]
         ending = "" if at_zero.empty else f"; {_rounded(float(np.mean(at_zero)))} at t = 0"
         style = {"color": colour, "marker": "o", "markersize": 3.5, "linestyle": "-"}

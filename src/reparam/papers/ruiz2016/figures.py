@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import PALETTE, Figure, PaperData, canvas, label, legend, line_style
+from reparam.report.figures import PALETTE, Figure, PaperData, canvas, curves, label, legend
 
 OBJECTIVES = {"z": "f = z", "z_squared": "f = z²", "log_z": "f = log z"}
 CURVES = {
@@ -20,10 +20,9 @@ def variances(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=3, width=3.8)
     for ax, (metric, title) in zip(axes[0], OBJECTIVES.items(), strict=True):
         frame = data.series(f"variance/{metric}", experiment="moments", x="alpha")
-        for estimator in sorted(frame["estimator"].unique()):
+        for estimator, (name, colour) in curves(CURVES, frame["estimator"]).items():
             rows = frame[frame["estimator"] == estimator]
             one = rows[rows["seed"] == rows["seed"].min()].sort_values("alpha")
-            name, colour = CURVES.get(estimator, (estimator, line_style(estimator)["color"]))
             ax.plot(one["alpha"], one["value"], "o-", markersize=3.5, color=colour, label=name)
         ax.set_yscale("log")
         label(ax, x="shape α", y="variance of the gradient", title=title)

@@ -5,40 +5,37 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 NAMES = {
-    "iwae": "total derivative (IWAE)",
-    "stl": "path derivative (STL)",
-    "dreg": "doubly reparameterized (DReG)",
+    "iwae": ("total derivative (IWAE)", PALETTE[1]),
+    "stl": ("path derivative (STL)", PALETTE[3]),
+    "dreg": ("doubly reparameterized (DReG)", PALETTE[2]),
 }
-COLOURS = dict(zip(NAMES, (PALETTE[1], PALETTE[3], PALETTE[2]), strict=True))
 
 
-def curves(ax: Axes, data: PaperData, metric: str, experiment: str, estimators: tuple[str, ...]) -> bool:
+def against_samples(
+    ax: Axes, data: PaperData, metric: str, experiment: str, without: tuple[str, ...] = ()
+) -> bool:
     """One curve per estimator against K; whether there were any."""
-    drawn = False
-    for estimator in estimators:
-        frame = data.series(metric, experiment=experiment, estimator=estimator, x="samples")
-        if frame.empty:
-            continue
-        drawn = True
-        style = {"color": COLOURS[estimator], "linestyle": "-", "marker": "o", "markersize": 4}
-        band(
-            ax, frame, "samples", "value", estimator=estimator, name=NAMES[estimator], geometric=True, **style
-        )
+    frame = data.series(metric, experiment=experiment, x="samples")
+    frame = frame[~frame["estimator"].isin(without)]
+    for estimator, (name, colour) in curves(NAMES, frame["estimator"]).items():
+        rows = frame[frame["estimator"] == estimator]
+        style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
+        band(ax, rows, "samples", "value", estimator=estimator, name=name, geometric=True, **style)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    return drawn
+    return not frame.empty
 
 
 def signal_and_bias(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=3)
     ratio, bias, exact = axes[0]
     drawn = [
-        curves(ratio, data, "snr/guide", "samples", tuple(NAMES)),
-        curves(bias, data, "bias/guide", "samples", ("stl",)),
-        curves(exact, data, "bias/guide", "exact", tuple(NAMES)),
+        against_samples(ratio, data, "snr/guide", "samples"),
+        against_samples(bias, data, "bias/guide", "samples", without=("iwae", "dreg")),  # unbiased: noise
+        against_samples(exact, data, "bias/guide", "exact"),
     ]
     if not any(drawn):
         return None

@@ -194,7 +194,7 @@ def use(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     for number, params in enumerate(training(spec, axes, model, tuple(model.params))):
         if number in due:
             rows.append((number, "objective", float(model.objective(params))))
-    held = model.params
+    held: Params = model.params
     if model.elsewhere:
         *_, held = training(spec, axes, model, model.elsewhere)
     return Findings([*rows, (steps, "objective_held", float(model.objective(held)))], {})

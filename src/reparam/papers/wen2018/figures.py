@@ -5,15 +5,14 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
 NAMES = {
-    "shared": "shared perturbation",
-    "flipout": "flipout",
-    "local": "local reparameterization",
-    "per_example": "weights for each example",
+    "shared": ("shared perturbation", PALETTE[1]),
+    "flipout": ("flipout", PALETTE[3]),
+    "local": ("local reparameterization", PALETTE[2]),
+    "per_example": ("weights for each example", PALETTE[0]),
 }
-COLOURS = dict(zip(NAMES, (PALETTE[1], PALETTE[3], PALETTE[2], PALETTE[0]), strict=True))
 KEYS = ["experiment", "estimator", "cell", "seed", "step"]
 
 
@@ -21,15 +20,15 @@ def batches(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=3)
     drawn = False
     for ax, layer in zip(axes[0], ("hidden", "output"), strict=False):
-        for way, name in NAMES.items():
-            experiment = "independent" if way == "per_example" else "batches"
-            frame = data.series(f"variance/{layer}", experiment=experiment, estimator=way, x="batch")
-            if frame.empty:
-                continue
-            drawn = True
-            style = {"color": COLOURS[way], "linestyle": "none", "marker": "o", "markersize": 5}
+        parts = [
+            data.series(f"variance/{layer}", experiment=e, x="batch") for e in ("batches", "independent")
+        ]
+        every = pd.concat(parts, ignore_index=True)
+        for way, (name, colour) in curves(NAMES, every["estimator"]).items():
+            drawn, frame = True, every[every["estimator"] == way]
+            style = {"color": colour, "linestyle": "none", "marker": "o", "markersize": 5}
             band(ax, frame, "batch", "value", estimator=way, name=name, geometric=True, **style)
-            ratio = data.series(f"to_theorem/{layer}", experiment=experiment, estimator=way)
+            ratio = data.series(f"to_theorem/{layer}", estimator=way)
             both = frame.merge(ratio, on=KEYS, suffixes=("", "_ratio"))
             theorem = (both["value"] / both["value_ratio"]).groupby(both["batch"]).mean()
             ax.plot(theorem.index, theorem, color=INK, linewidth=0.9, linestyle=":")
@@ -38,20 +37,18 @@ def batches(data: PaperData) -> Canvas | None:
         ax.set_yscale("log")
         label(ax, x="minibatch N", y="variance per weight", y_unit="nats²", title=f"{layer} layer")
     knees = axes[0, 2]
-    for way in ("shared", "flipout"):
-        frame = data.series("knee/hidden", experiment="width-hidden*", estimator=way)
-        if frame.empty:
-            continue
-        drawn = True
+    measured = data.series("knee/hidden", experiment="width-hidden*")
+    for way, (name, colour) in curves(NAMES, measured["estimator"]).items():
+        drawn, frame = True, measured[measured["estimator"] == way]
         width = pd.to_numeric(frame["experiment"].str.removeprefix("width-hidden"))
-        style = {"color": COLOURS[way], "linestyle": "-", "marker": "o", "markersize": 5}
+        style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 5}
         band(
             knees,
             frame.assign(width=width),
             "width",
             "value",
             estimator=way,
-            name=NAMES[way],
+            name=name,
             geometric=True,
             **style,
         )

@@ -277,14 +277,15 @@ def training(data: PaperData) -> Canvas | None:
         y_unit="nats per datum",
         title="Two variables of eight classes",
     )
-    for at, (experiment, rows) in enumerate(
-        data.series("objective", experiment="uses-*").groupby("experiment")
-    ):
+    uses = data.series("objective", experiment="uses-*")
+    for at, ((experiment, method), rows) in enumerate(uses.groupby(["experiment", "estimator"])):
         table = rows.pivot_table(index="step", columns="seed", values="value")
         share = ((table - table.iloc[0]) / (table.iloc[-1] - table.iloc[0])).mean(axis=1)
         name = readable(str(experiment).removeprefix("uses-use"))
+        name += "" if method == "pathwise" else f", {readable(str(method))}"
+        colour = PALETTE[at % len(PALETTE)]
         right.plot(
-            share.index, 100 * share, color=PALETTE[at], linestyle=("-", "--", ":", "-.")[at % 4], label=name
+            share.index, 100 * share, color=colour, linestyle=("-", "--", ":", "-.")[at % 4], label=name
         )
     label(
         right, x="steps", y="of the way from start to end", y_unit="%", title="A model for each use, pathwise"
