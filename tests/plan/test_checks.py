@@ -28,9 +28,12 @@ def test_what_cannot_be_read_is_checked_again(tmp_path: Path, content: str) -> N
 
 
 def test_a_mark_without_its_findings_goes(tmp_path: Path) -> None:
-    (tmp_path / "done").mkdir()
-    for pack in ("whole", "lost"):
-        (tmp_path / "done" / pack).touch()
-    checks.keep(tmp_path, "arm", [])
-    checks.forget_lost(tmp_path, {"whole": ["arm"], "lost": ["arm", "rebar"], "never": ["exact"]})
-    assert [mark.name for mark in (tmp_path / "done").iterdir()] == ["whole"]
+    folder, judged = tmp_path / "smoke" / "oracles", tmp_path / "smoke" / "jobs" / "judged"
+    for file in (folder / "done" / "whole", folder / "done" / "lost", judged):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    checks.keep(folder, "arm", [])
+    checks.forget_lost(tmp_path, "smoke", {"whole": ["arm"], "never": ["exact"]})
+    assert judged.exists()
+    checks.forget_lost(tmp_path, "smoke", {"whole": ["arm"], "lost": ["arm", "rebar"]})
+    assert [mark.name for mark in (folder / "done").iterdir()] == ["whole"] and not judged.exists()

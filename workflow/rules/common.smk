@@ -53,7 +53,7 @@ jobs.prepare_environment()
 
 if workflow.is_main_process:
     state.forget_lost(Path("results"), SCALE, PACKS)
-    checks.forget_lost(Path(f"results/{SCALE}/oracles"), CHECKS)
+    checks.forget_lost(Path("results"), SCALE, CHECKS)
 
 # A lock left by a Snakemake that was killed is in nobody's way.
 if workflow.is_main_process and stale_lock.take_over():

@@ -25,8 +25,11 @@ def is_due(folder: Path, name: str) -> bool:
     )
 
 
-def forget_lost(folder: Path, packs: Mapping[str, Sequence[str]]) -> None:
+def forget_lost(results: Path, scale: str, packs: Mapping[str, Sequence[str]]) -> None:
     """Remove the mark of every job that is called done while findings are gone; Snakemake knows of the marks only."""
+    folder = results / scale / "oracles"
     for pack, names in packs.items():
-        if not all((folder / f"{name}.json").is_file() for name in names):
-            (folder / "done" / pack).unlink(missing_ok=True)
+        mark = folder / "done" / pack
+        if mark.is_file() and not all((folder / f"{name}.json").is_file() for name in names):
+            mark.unlink()
+            (results / scale / "jobs" / "judged").unlink(missing_ok=True)
