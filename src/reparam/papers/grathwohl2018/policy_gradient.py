@@ -244,7 +244,9 @@ def update_for(key: str, traced: bool) -> Update:
         if not traced or len(signals) < LEAST_TRACED:
             return step(start, states, noise, signals)
         if graph is None:
-            graph = make_fx(step, tracing_mode="symbolic")(start, states, noise, signals)
+            # Tracing takes one tensor in two places for one input: averages that begin as the same zero, for instance.
+            apart = tree_map(torch.clone, (start, states, noise, signals))
+            graph = make_fx(step, tracing_mode="symbolic")(*apart)
             graph.graph.eliminate_dead_code()
             graph.recompile()
         return graph(start, states, noise, signals)  # type: ignore[no-any-return]
