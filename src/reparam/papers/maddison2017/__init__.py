@@ -1,0 +1,1 @@
+"""Maddison et al. 2017: the Concrete distribution."""
