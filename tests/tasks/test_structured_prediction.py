@@ -61,3 +61,26 @@ def test_gradients_through_the_task_have_the_exact_mean(name: str, options: dict
     for entry, truth in exact.items():
         off = (found.mean[entry] - truth).abs()
         assert (off <= 6 * found.standard_error[entry] + 1e-9).all(), entry
+
+
+def test_a_learned_proposal_has_the_same_likelihood() -> None:
+    """Σ_z q(z) exp(value) = Σ_z p(z|upper) p(lower|z) = p(lower|upper), whatever q is; it looks at the lower half."""
+    learned, params = tiny(proposal="learned")
+    plain, _ = tiny()
+    found = []
+    for task in (learned, plain):
+        program = task.program(task.train)
+        total = torch.zeros(5).double()
+        for bits in torch.cartesian_prod(*4 * [torch.tensor([0.0, 1.0]).double()]):
+            samples = {"z1": bits[:2], "z2": bits[2:]}
+            trace = run(program, params, lambda name, law, s=samples: s[name].expand(*law.shape))
+            log_q = sum(site.law.log_prob(site.z) for site in trace.sites.values())
+            total += (trace.value + log_q).exp()
+        found.append(total)
+    torch.testing.assert_close(*found)
+    q = describe(learned.program(learned.train), params)["z1"].law.logits
+    whole = learned.train - learned.train.mean(0)
+    expected = whole @ params["proposal.z1.0.weight"].T + params["proposal.z1.0.bias"]
+    torch.testing.assert_close(q, expected)
+    relaxed = describe(learned.relaxed(learned.train, 0.5, 0.4), params)
+    assert {float(site.law.temperature) for site in relaxed.values()} == {0.5}

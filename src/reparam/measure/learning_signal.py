@@ -10,7 +10,6 @@ import torch
 from reparam.engine.gradient import Runner
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.errors import ReparamError
-from reparam.estimators.base import name_of
 from reparam.measure.base import Context, Measured, register
 from reparam.measure.rows import rows
 from reparam.noise import draw_block
@@ -22,9 +21,10 @@ def learning_signal(context: Context, options: Mapping[str, Any]) -> Measured:
     """The root mean square of what multiplies ∇ log q of a site, after all baselines and before any normalising.
 
     Of one estimate on the first `points` training rows (null: all), with the tunables and averages of the training,
-    over its samples and data, in nats. Metrics: signal_rms/<site>, and signal_rms over all sites.
+    over its samples and data, in nats. Metrics: signal_rms/<site>, and signal_rms over all sites; none for an estimator
+    that weighs no scores with a signal.
 
-    Raises ReparamError when the cell's method weighs no scores.
+    Raises ReparamError when the cell's method is no gradient estimator.
     """
     learner, state = context.learner, context.state
     if not isinstance(learner, GradientLearner):
@@ -37,7 +37,7 @@ def learning_signal(context: Context, options: Mapping[str, Any]) -> Measured:
         Runner(program), context.params, noise, state["tunables"], state["memory"]
     )
     if terms.learning_signals is None:
-        raise ReparamError(f"learning_signal: {name_of(learner.estimator)} weighs no scores with a signal")
+        return Measured({}, {})
     squares = {name: signal.double().square() for name, signal in terms.learning_signals.items()}
     metrics = {f"signal_rms/{name}": square.mean().sqrt().item() for name, square in squares.items()}
     whole = torch.cat([square.flatten() for square in squares.values()]).mean().sqrt().item()

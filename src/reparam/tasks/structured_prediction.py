@@ -14,7 +14,7 @@ from reparam.errors import ReparamError
 from reparam.models import dense
 from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Params, Program, Sample
-from reparam.tasks import read_options, register
+from reparam.tasks import read_options, register, require
 from reparam.tasks.stochastic_layers import LayerOptions
 
 if TYPE_CHECKING:
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(LayerOptions):
-    """Those of all layers of discrete units."""
+    """Those of all layers of discrete units, and the proposal's."""
 
     layers: int = 2
+    proposal: str = "prior"
+    """What units are sampled from: the model's own laws, the `prior`, or ones `learned` that see the whole image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require("proposal", self.proposal, ("prior", "learned"))
 
 
 @register("structured_prediction")
@@ -34,6 +40,7 @@ class StructuredPrediction:
 
     Its mean over the model's own units bounds log p(lower|upper) from below; the log of the mean of the exponentials of
     m of them is the m-sample bound (Raiko et al. 2015). Sites are z1, …, zL, each with what its layer sees as context.
+    Under a learned proposal q(z₁|image) q(z₂|z₁) … log p(z|upper) − log q(z) is added (Mnih & Rezende 2016, §5.3).
     """
 
     sense = +1.0
@@ -49,7 +56,7 @@ class StructuredPrediction:
         self.mean = self.train.mean(0)
 
     def init(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Parameters in the groups `layers` and `pixels`."""
+        """Parameters in the groups `layers`, `pixels` and, where it is learned, `proposal`."""
         options, units = self.options, self.options.variables
         sizes: dict[str, tuple[int, int]] = {}
         inputs = self.upper
@@ -57,39 +64,52 @@ class StructuredPrediction:
             sizes |= options.sizes(f"layers.z{i}", inputs, units.logits)
             inputs = units.width
         sizes |= options.sizes("pixels.lower", inputs, self.train.shape[1] - self.upper)
+        if options.proposal == "learned":
+            inputs = self.train.shape[1]
+            for i in range(1, options.layers + 1):
+                sizes |= options.sizes(f"proposal.z{i}", inputs, units.logits)
+                inputs = units.width
         params = dense.init(sizes, generator, options.start)
         options.start_pixels(params, "pixels.lower", self.mean[self.upper :])
         return params
 
     def program(self, x: Tensor) -> Program:
         """log p(lower|z_L) of each datum of x [B, D], value [B]."""
-        return self._log_likelihood(x, self.options.variables)
+        return self._log_weight(x, self.options.variables, self.options.variables)
 
     def relaxed(self, x: Tensor, temperature: float, prior_temperature: float | None = None) -> Program:
         """The same through Concrete units of this temperature (Maddison et al. 2017, Eq. 24).
 
-        Raises ReparamError for a prior temperature of its own: nothing but the model is sampled here.
+        Raises ReparamError for a prior temperature where nothing but the model is sampled.
         """
-        if prior_temperature is not None:
+        units = self.options.variables
+        if prior_temperature is not None and self.options.proposal == "prior":
             raise ReparamError(
-                "structured_prediction has no prior beside what is sampled: leave prior_temperature out"
+                "structured_prediction samples its prior: leave prior_temperature out, or learn the proposal"
             )
-        return self._log_likelihood(x, RelaxedUnits(self.options.variables, temperature))
+        above = temperature if prior_temperature is None else prior_temperature
+        return self._log_weight(x, RelaxedUnits(units, temperature), RelaxedUnits(units, above))
 
-    def _log_likelihood(self, x: Tensor, units: Units | RelaxedUnits) -> Program:
+    def _log_weight(self, x: Tensor, sampled: Units | RelaxedUnits, prior: Units | RelaxedUnits) -> Program:
+        """The value with units `sampled`, and with `prior` ones in the model where it is not what is sampled from."""
         options = self.options
-        given, wanted = x[:, : self.upper], x[:, self.upper :]
-        if options.centre:
-            given = given - self.mean[: self.upper].to(x)
+        whole = x - self.mean.to(x) if options.centre else x
+        wanted = x[:, self.upper :]
 
-        def log_likelihood(params: Params, sample: Sample) -> Tensor:
-            seen = given
+        def log_weight(params: Params, sample: Sample) -> Tensor:
+            seen, inferred, value = whole[:, : self.upper], whole, x.new_zeros(())
             for i in range(1, options.layers + 1):
-                law = units.law(options.map(params, f"layers.z{i}", seen))
-                seen = units.encode(sample(f"z{i}", law, context=seen))
-            return Bernoulli(logits=options.map(params, "pixels.lower", seen)).log_prob(wanted)
+                logits = options.map(params, f"layers.z{i}", seen)
+                if options.proposal == "prior":
+                    z = sample(f"z{i}", sampled.law(logits), context=seen)
+                else:
+                    q = sampled.law(options.map(params, f"proposal.z{i}", inferred))
+                    z = sample(f"z{i}", q, context=inferred)
+                    value = value + prior.law(logits).log_prob(z) - q.log_prob(z)
+                seen = inferred = sampled.encode(z)
+            return value + Bernoulli(logits=options.map(params, "pixels.lower", seen)).log_prob(wanted)
 
-        return log_likelihood
+        return log_weight
 
     def reconstruct(self, params: Params, x: Tensor, z: Mapping[str, Tensor]) -> Tensor:
         """The upper half of x [B, D] with the mean lower half at hard samples by site."""

@@ -1,0 +1,1 @@
+"""Gregor et al. 2014: deep autoregressive networks."""

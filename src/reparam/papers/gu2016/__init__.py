@@ -1,0 +1,1 @@
+"""Gu et al. 2016: MuProp."""

@@ -1,0 +1,1 @@
+"""Mnih & Gregor 2014: NVIL."""

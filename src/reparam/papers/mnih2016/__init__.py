@@ -1,0 +1,1 @@
+"""Mnih & Rezende 2016: VIMCO."""
