@@ -63,8 +63,8 @@ FIGURES = [
         "table1",
         "Table 1 beside ours",
         "Negative log-likelihoods of test data, mean over seeds with a 95 % interval; open circles: the paper's, by "
-        "the bound of 50,000 samples on MNIST or Omniglot, ours by 1,000 on the discrete model. The number at the end of "
-        "a name is m, the samples in training.",
+        "the bound of 50,000 samples on MNIST or Omniglot, ours by 1,000 on the discrete model. The number at the end "
+        "of a name is m, the samples in training.",
         table1,
         ("linear*", "nonlinear*"),
     ),
