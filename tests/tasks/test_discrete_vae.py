@@ -139,9 +139,9 @@ def test_wrong_options_are_refused(options: dict, words: str) -> None:
 UNBIASED = {
     "score_function": {"baseline": "leave_one_out", "samples": 2},
     "nvil": {},
-    "muprop": {},
-    "rebar": {},
-    "relax": {},
+    "muprop": {"scaled": True, "baseline_units": 3},
+    "rebar": {"tuned": "tensor", "adaptive": False, "relaxation": "muprop", "baseline_units": 3},
+    "relax": {"hidden": [3, 3], "activation": "relu", "weight_decay": 1e-3},
     "disarm": {},
     "double_control_variates": {},
 }

@@ -1,6 +1,7 @@
 """The exact-gradient curves, the digitised points beside the claims, and the figures."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from reparam.cells import procedures
 from reparam.evidence.claims import load_claims
 from reparam.papers.grathwohl2018 import digitised
 from reparam.papers.grathwohl2018.figures import FIGURES
+from reparam.papers.tucker2017 import digitised as tucker2017
 from reparam.plan import experiments
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
@@ -68,6 +70,7 @@ def results() -> PaperData:
     """Made-up histories of every cell at quick or standard scale."""
     metrics = (
         *("expectation", "log_variance/bits", "expectation/right", "expectation/released_code"),
+        *("elbo/train", "elbo/valid", "samples_seen", "evaluations"),
         *("return/100", "log_variance", "log_variance/plain", "relative_error/gain"),
     )
     cells = {
@@ -75,6 +78,7 @@ def results() -> PaperData:
         for scale in ("standard", "quick")
         for experiment in experiments.expand("grathwohl2018", scale)
         for cell in experiment.cells
+        if not experiment.base.startswith("omniglot")
     }
     rows = [
         (cell.experiment, cell.estimator, cell.cell, seed, step, metric, 0.25 - 1e-8 * step + 1e-4 * seed)
@@ -84,7 +88,7 @@ def results() -> PaperData:
         for metric in metrics
     ]
     table = pd.DataFrame(rows, columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"])
-    seeds = table[["experiment", "estimator", "cell", "seed"]].drop_duplicates()
+    seeds = table[["experiment", "estimator", "cell", "seed"]].drop_duplicates().assign(step_seconds=0.01)
     curve = {"relaxation_g": np.linspace(-6, 6, 5), "relaxation_c": np.zeros(5)}
     return PaperData("quick", table, seeds, lambda *_: curve)
 
@@ -96,3 +100,39 @@ def test_every_figure_draws_and_the_toys_have_the_paper_s_points(figure) -> None
     assert canvas is not None
     names = [text for ax in canvas.axes for text in ax.get_legend_handles_labels()[1]]
     assert any("paper" in name for name in names) == (figure.name in WITH_POINTS)
+
+
+@pytest.mark.parametrize("scale", ["quick", "standard"])
+def test_published_levels_stand_beside_runs_on_the_paper_s_data_only(scale: str) -> None:
+    (figure,) = (figure for figure in FIGURES if figure.name == "table-1")
+    with theme():
+        (ax, *_) = figure.draw(replace(results(), scale=scale)).axes
+    shown = [float(line.get_xdata()[0]) for line in ax.lines]
+    assert (digitised.TABLE_1["linear-1"]["relax"] in shown) == (scale == "standard")
+
+
+def test_the_shifted_rows_are_the_claim_s_numbers_and_a_draft_s_names() -> None:
+    """Each of the first three numbers belongs to the header one to its right, in the paper by Tucker et al., too."""
+    claims = load_claims(experiments.PAPERS / "grathwohl2018" / "claims.yaml", "grathwohl2018")
+    numbers = {n["what"]: n["value"] for claim in claims if claim.id == "RX-3" for n in claim.numbers}
+    draft = ("NVIL's", "MuProp's", "Tucker's REBAR")
+    for data, row in digitised.NONLINEAR.items():
+        for printed, meant, number in zip(digitised.COLUMNS, draft, row, strict=False):
+            assert numbers[f"{data} nonlinear, printed under {printed} ({meant} in a draft)"] == number
+    quoted = tucker2017.TABLE_1["nonlinear"]
+    assert [quoted[name] for name in ("nvil", "muprop", "rebar")] == list(digitised.NONLINEAR["MNIST"][:3])
+    for model, row in digitised.TABLE_1.items():
+        names = {
+            "concrete": "Concrete",
+            "nvil": "NVIL",
+            "muprop": "MuProp",
+            "rebar": "REBAR",
+            "relax": "RELAX",
+        }
+        for estimator, number in row.items():
+            assert numbers[f"MNIST linear {model[-1]}L, {names[estimator]}"] == number
+
+
+def test_curves_have_a_number_for_every_epoch() -> None:
+    for (model, _), by_estimator in digitised.CURVES.items():
+        assert all(len(points) == len(digitised.EPOCHS[model]) for points in by_estimator.values())

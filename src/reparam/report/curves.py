@@ -1,0 +1,142 @@
+"""Figures that several papers share: curves and levels of trained models, one panel to an experiment."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import EngFormatter
+
+from reparam.report.figures import PaperData
+from reparam.report.style import INK, band, canvas, interval, label, legend, line_style, readable
+
+START = 0.2
+"""The part of a run whose values may lie below a panel's floor."""
+
+
+def with_results(data: PaperData, titles: Mapping[str, str], metric: str) -> dict[str, str]:
+    """Those of {experiment: title} that have measured a metric."""
+    measured = set(data.metrics.loc[data.metrics["metric"] == metric, "experiment"])
+    return {name: title for name, title in titles.items() if name in measured}
+
+
+def panels(
+    titles: Mapping[str, str],
+    draw: Callable[[Axes, str], None],
+    *,
+    columns: int = 3,
+    width: float = 4.6,
+    height: float = 4.3,
+) -> Canvas | None:
+    """A panel for every name, titled and drawn on by `draw(ax, name)`; None without any."""
+    if not titles:
+        return None
+    across = min(columns, len(titles))
+    figure, axes = canvas(math.ceil(len(titles) / across), across, width=width, height=height)
+    for ax, (name, title) in zip(axes.flat, titles.items(), strict=False):
+        draw(ax, name)
+        ax.set_title(title)
+    for ax in axes.flat[len(titles) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def curve(
+    ax: Axes, data: PaperData, experiment: str, metric: str, *, x: str = "step", cut: bool = True
+) -> pd.DataFrame:
+    """Every estimator's band of a metric against `x` (a metric of the row, step or seconds); what was drawn.
+
+    `cut` lets the panel's floor cut the start of the run off.
+    """
+    frame = data.series(metric, experiment=experiment, x=x)
+    for estimator, rows in frame.groupby("estimator"):
+        if x == "seconds":  # of a seed's own steps: its mean along the run
+            rows = rows.assign(seconds=rows.groupby("step")["seconds"].transform("mean"))
+        band(ax, rows, x, "value", estimator=str(estimator))
+    if cut:
+        floor(ax, frame)
+    ax.xaxis.set_major_formatter(EngFormatter())
+    return frame
+
+
+def floor(ax: Axes, frame: pd.DataFrame) -> None:
+    """Limit a panel to the values after the first part of the run."""
+    late = frame.loc[frame["step"] >= START * frame["step"].max(), "value"]
+    late = late[np.isfinite(late)]
+    if not late.empty:
+        room = 0.06 * max(late.max() - late.min(), 1e-9)
+        ax.set_ylim(late.min() - room, late.max() + room)
+
+
+def levels(ax: Axes, frame: pd.DataFrame, *, x_label: str, paper: Mapping[str, float] | None = None) -> None:
+    """One row to an estimator: the mean of `frame`'s values over seeds with its 95 % interval, best on top.
+
+    `paper` gives published numbers by estimator: open circles.
+    """
+    paper = paper or {}
+    means = frame.groupby("estimator")["value"].mean().sort_values()
+    rows = [*(name for name in paper if name not in means), *means.index]
+    for place, name in enumerate(rows):
+        colour = line_style(name)["color"]
+        if name in means:
+            mean, low, high = interval(frame.loc[frame["estimator"] == name, "value"].to_numpy(float))
+            ax.plot([low, high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
+            ax.plot(mean, place, "o", color=colour, markersize=6)
+        if name in paper:
+            ax.plot(paper[name], place, "o", markerfacecolor="none", markeredgecolor=colour, markersize=8)
+    ax.set_yticks(range(len(rows)), [readable(name) for name in rows])
+    ax.set_ylim(-0.7, len(rows) - 0.3)
+    label(ax, x=x_label, y="")
+
+
+def last(frame: pd.DataFrame, best: str | None = None) -> pd.DataFrame:
+    """One row to a seed: the last one, or with `best` = "largest" the largest value."""
+    keys = ["experiment", "estimator", "seed"]
+    order = frame.sort_values("value" if best else "step")
+    return order.groupby(keys, as_index=False).tail(1)
+
+
+def bias_variance(above: Axes, below: Axes, readings: pd.DataFrame) -> None:
+    """Estimators in the plane of relative standard deviation and relative bias: those with a bias above, others below.
+
+    `readings` has the columns estimator, deviation, bias (NaN where none is seen) and evaluations.
+    """
+    axes = above, below
+    unbiased = readings[readings["bias"].isna()].sort_values("deviation", ascending=False)
+    for _, row in readings.dropna(subset="bias").iterrows():
+        _dot(above, row["deviation"], row["bias"], row)
+        above.annotate(
+            readable(row["estimator"]),
+            (row["deviation"], row["bias"]),
+            xytext=(7, -3),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=INK,
+        )
+    for place, (_, row) in enumerate(unbiased.iterrows()):
+        _dot(below, row["deviation"], place, row)
+    below.set_yticks(range(len(unbiased)), [readable(name) for name in unbiased["estimator"]])
+    below.set_ylim(-0.7, len(unbiased) - 0.3)
+    for ax in axes:
+        ax.set_xscale("log")
+    above.set_yscale("log")
+    low, high = readings["deviation"].min(), readings["deviation"].max()
+    for ax in axes:
+        ax.set_xlim(low / 1.3, high * 2.2)
+    for count, mark in MARKS.items():
+        name = f"{count} evaluation{'s' if count > 1 else ''}" + (" or more" if count == max(MARKS) else "")
+        below.plot([], [], mark, color=INK, label=name)
+    label(above, x="", y="bias / norm of the gradient", title="Biased")
+    label(below, x="standard deviation / norm of the gradient", y="", title="No bias seen")
+    legend(below, columns=3)
+
+
+MARKS = {1: "o", 2: "s", 3: "^"}
+"""By evaluations of f per estimate."""
+
+
+def _dot(ax: Axes, x: float, y: float, row: pd.Series) -> None:
+    mark = MARKS[int(np.clip(row["evaluations"], 1, max(MARKS)))]
+    ax.plot(x, y, mark, color=line_style(row["estimator"])["color"], markersize=7)
