@@ -225,7 +225,7 @@ def test_the_time_of_a_step_is_that_of_one_replica(tmp_path) -> None:
     training = Training(short("pathwise", STEPS), torch.device("cpu"))
     assert training.step_seconds is None
     with torch.no_grad(), Progress("test", STEPS, tmp_path / "progress.json", (0,)) as progress:
-        start = time.perf_counter()
+        start = time.process_time()
         training.run((0,), tmp_path / "checkpoint.pt", {}, progress, 1e9)
-        whole = time.perf_counter() - start
+        whole = time.process_time() - start
     assert 0 < training.step_seconds * (STEPS - 1) * training.replicas < 0.9 * whole

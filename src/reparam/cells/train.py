@@ -71,12 +71,14 @@ class Training:
         if self.task.binarisation == "dynamic":
             self._specs["data"] = {"uniform": NoiseSpec("uniform", tuple(self._x.shape))}
         self._call: Callable[..., Any] | None = None
+        self._clock = time.perf_counter if device.type == "cuda" else time.process_time
         self._stepping, self._stepped = 0.0, 0
 
     @property
     def step_seconds(self) -> float | None:
         """The mean time of a step of one replica, its noise included, and neither measurements nor the first step,
-        which is made ready first; None before there was another."""
+        which is made ready first; None before there was another. On a CPU it is processor time of the one thread, so
+        that other work on the machine does not count."""
         return self._stepping / self._stepped / self.replicas if self._stepped else None
 
     def axes(self, seed: int) -> tuple[str | int, ...]:
@@ -150,7 +152,7 @@ class Training:
         last_save, counted = time.monotonic(), start
         index = noise = None
         for t in range(start, self.steps):
-            begun, known = time.perf_counter(), self._call is not None
+            begun, known = self._clock(), self._call is not None
             if index is None or t % BLOCK == 0:
                 index, noise = self.block(stack, t // BLOCK)
             now = t % BLOCK
@@ -165,7 +167,7 @@ class Training:
                 torch.cuda.synchronize(self.device)
             if known:
                 self._stepping, self._stepped = (
-                    self._stepping + time.perf_counter() - begun,
+                    self._stepping + self._clock() - begun,
                     self._stepped + 1,
                 )
             if evaluated:

@@ -81,7 +81,7 @@ class PaperData:
     ) -> pd.DataFrame:
         """Rows of one metric: experiment, estimator, cell, seed, step, value, and `x` (another metric of
         the same row, such as `samples_seen`; or `seconds`, steps times the mean time of one, measurements not
-        included). Globs choose experiments and estimators; no match gives an empty frame."""
+        included: processor time on a CPU). Globs choose experiments and estimators; no match gives an empty frame."""
         table = self.metrics
         chosen = pd.Series(True, table.index)
         for column, glob in (("experiment", experiment), ("estimator", estimator)):
