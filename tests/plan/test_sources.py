@@ -252,7 +252,7 @@ def test_a_mixed_cell_hangs_on_its_members(monkeypatch):
         ("pathwise", "estimators.pathwise", True),
         ("pathwise", "estimators.paths", True),
         ("pathwise", "distributions.normal", True),
-        ("pathwise", "measure.problems", True),
+        ("pathwise", "measure.problems.continuous", True),
         ("pathwise", "measure.contract.means", True),
         ("pathwise", "estimators.score_function", True),  # it is checked beside it, in one program
         ("pathwise", "estimators.exact", False),
