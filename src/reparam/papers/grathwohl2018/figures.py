@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter, ScalarFormatter
+from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
 from reparam.papers.grathwohl2018 import digitised
 from reparam.report.curves import curve, floor, last, levels, panels, with_results
@@ -208,7 +208,7 @@ def linear_quadratic(data: PaperData) -> Canvas | None:
             band(ax, chosen, "step", "value", estimator=estimator, geometric=True)
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
-        ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         closed_loop = experiment.partition("closed_loop")[2]
         label(ax, x="horizon", x_unit="steps", y="", title=f"x′ = {closed_loop} x + σ ε")
         legend(ax, columns=1)
