@@ -50,11 +50,12 @@ def tables(
             at = names[name].index(estimator)
             published(row[0], [number], [at], estimator=estimator, name="paper")
             _write(row[0], number, at)
-        for estimator, rows in last[last["experiment"] == name].groupby("estimator"):
-            at = names[name].index(str(estimator))
+        for drawn, rows in last[last["experiment"] == name].groupby("estimator"):
+            estimator = str(drawn)
+            at = names[name].index(estimator)
             mean, low, high = interval(-rows["value"].to_numpy(float))
             style = {
-                "color": line_style(str(estimator))["color"],
+                "color": line_style(estimator)["color"],
                 "marker": "o",
                 "markersize": 5,
                 "capsize": 3,

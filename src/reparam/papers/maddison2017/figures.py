@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.figure import Figure as Canvas
 
 from reparam.papers.maddison2017.tables import TEST
@@ -49,7 +51,7 @@ def temperature(data: PaperData) -> Canvas | None:
             continue
         drawn = True
         at = frame["estimator"].str.rpartition("_")[2].astype(float)
-        style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
+        style: dict[str, Any] = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
         frame = frame.assign(temperature=at, value=-frame["value"])
         band(ax, frame, "temperature", "value", estimator=name, name=name, **style)
     ax.set_xscale("log")
