@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from findings import Rows, findings
 
-from reparam.cells import procedures
 from reparam.distributions import Categorical
 from reparam.oracles import objectives
 from reparam.papers.burda2016 import procedures as paper
@@ -14,11 +14,8 @@ from reparam.papers.burda2016 import procedures as paper
 SPEC = {"paper": "burda2016", "experiment": "test", "method": {"name": "iwae", "options": {}}}
 
 
-def found(procedure: str, **options) -> dict[tuple[int, str], float]:
-    rows = procedures.get("burda2016", procedure)(
-        {**SPEC, "evaluation": options}, 0, torch.device("cpu")
-    ).rows
-    return {(step, metric): value for step, metric, value in rows}
+def found(procedure: str, **evaluation) -> Rows:
+    return findings("burda2016", procedure, evaluation, "iwae")
 
 
 def small() -> paper.Problem:

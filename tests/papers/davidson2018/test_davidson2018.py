@@ -5,8 +5,8 @@ import math
 import mpmath as mp
 import pytest
 import torch
+from findings import Rows, findings
 
-from reparam.cells import procedures
 from reparam.distributions import ulrich
 from reparam.noise import generator
 from reparam.papers.davidson2018 import procedures as paper
@@ -26,12 +26,8 @@ def test_the_truth_is_that_of_bessel_functions(dimension: int) -> None:
         assert found.kl[i].item() == pytest.approx(float(kl), rel=1e-9)
 
 
-def found(dimension: int, kappa: list[float]) -> dict:
-    evaluation = {"dimension": dimension, "kappa": kappa}
-    method = {"name": "rsvi", "options": {}}
-    spec = {"paper": "davidson2018", "experiment": "test", "method": method, "evaluation": evaluation}
-    rows = procedures.get("davidson2018", "cosine")(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+def found(dimension: int, kappa: list[float]) -> Rows:
+    return findings("davidson2018", "cosine", {"dimension": dimension, "kappa": kappa}, "rsvi")
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 10])

@@ -1,11 +1,13 @@
 """Both paths against velocities written by hand, and the residual of a wrong one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from findings import findings
 
 from reparam import estimators
-from reparam.cells import procedures
 from reparam.papers.jankowiak2018 import procedures as paper
 
 THETA = torch.tensor([-2.0, -0.25, 0.0, 3.0], dtype=torch.float64)
@@ -48,11 +50,7 @@ def test_the_mean_is_the_derivative_of_the_expectation() -> None:
     assert torch.allclose(paper.mean_gradient(THETA), exact)
 
 
-def found(procedure: str, evaluation: dict, name: str = "pathwise", options: dict | None = None) -> dict:
-    method = {"name": name, "options": options or {}}
-    spec = {"paper": "jankowiak2018", "experiment": "test", "method": method, "evaluation": evaluation}
-    rows = procedures.get("jankowiak2018", procedure)(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+found = partial(findings, "jankowiak2018")
 
 
 def test_rows_of_the_bivariate_experiment() -> None:
@@ -65,9 +63,7 @@ def test_rows_of_the_bivariate_experiment() -> None:
 
 
 def test_other_noise_has_no_exact_moments() -> None:
-    rows = found(
-        "bivariate", {"law": "cholesky", "theta": [0.0, 0.0, 1.0], "draws": 2}, "pathwise", {"samples": 2}
-    )
+    rows = found("bivariate", {"law": "cholesky", "theta": [0.0, 0.0, 1.0], "draws": 2}, samples=2)
     assert (0, "variance") not in rows and (0, "variance_sampled") in rows
 
 

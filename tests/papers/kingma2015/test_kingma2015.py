@@ -6,18 +6,16 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from findings import Rows, findings
 
-from reparam.cells import procedures
 from reparam.papers.kingma2015 import procedures as paper
 
 SPEC = {"paper": "kingma2015", "experiment": "test"}
 WAYS = ("shared", "per_example", "local", "flipout")
 
 
-def found(procedure: str, way: str, **options) -> dict[tuple[int, str], float]:
-    spec = {**SPEC, "method": {"name": way, "options": {}}, "evaluation": options}
-    rows = procedures.get("kingma2015", procedure)(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+def found(procedure: str, way: str, **evaluation) -> Rows:
+    return findings("kingma2015", procedure, evaluation, way)
 
 
 @pytest.mark.parametrize("way", WAYS)

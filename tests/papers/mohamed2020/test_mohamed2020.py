@@ -1,33 +1,24 @@
 """Quadrature against mpmath and closed forms, the procedures against quadrature, the figures on their rows."""
 
+from functools import partial
+
 import mpmath
 import numpy as np
-import pandas as pd
 import pytest
-import torch
+from findings import as_data, findings
 
-from reparam.cells import procedures
 from reparam.errors import ReparamError
 from reparam.papers.mohamed2020 import procedures as paper_procedures
 from reparam.papers.mohamed2020.costs import COSTS, cost, grid
 from reparam.papers.mohamed2020.exact import Gaussian, Pair, curves, quadratic
 from reparam.papers.mohamed2020.figures import FIGURES
-from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
 K = {"from": -3, "to": 3, "points": 7, "spacing": "linear"}
 LOG = {"from": 0.5, "to": 5, "points": 5, "spacing": "log"}
 
 
-def found(procedure: str, evaluation: dict, name: str = "pathwise", seed: int = 0, **options) -> dict:
-    spec = {
-        "paper": "mohamed2020",
-        "experiment": "test",
-        "evaluation": evaluation,
-        "method": {"name": name, "options": options},
-    }
-    rows = procedures.get("mohamed2020", procedure)(spec, seed, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+found = partial(findings, "mohamed2020")
 
 
 def test_quadrature_gives_the_closed_forms_of_the_quadratic() -> None:
@@ -168,15 +159,9 @@ def test_figures_draw_what_there_is() -> None:
         ("logistic", {(1, "elbo/train"): -0.2}),
         ("logistic-variance", {(1, f"variance/pathwise/{group}"): 0.1 for group in ("mean", "log_scale")}),
     ]
-    rows = [
-        (experiment, estimator, "c", seed, step, metric, value)
-        for experiment, entries in parts
-        for estimator in ("pathwise", "score_function")
-        for seed in (0, 1)
-        for (step, metric), value in entries.items()
-    ]
-    columns = ["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns)
+    estimators = ("pathwise", "score_function")
+    data = as_data(
+        (experiment, estimator, entries) for experiment, entries in parts for estimator in estimators
+    )
     with theme():
-        for figure in FIGURES:
-            assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
+        assert all(figure.draw(data) for figure in FIGURES)

@@ -1,23 +1,19 @@
 """Acceptance, correction and variances against scipy's quadrature, and that wrong ones fail."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
+from findings import findings
 from scipy import integrate, special
 
-from reparam.cells import procedures
 from reparam.evidence.claims import load_claims
 from reparam.papers.naesseth2017 import digitised
 from reparam.papers.naesseth2017 import procedures as paper
 from reparam.plan import experiments
 
-
-def found(procedure: str, evaluation: dict, name: str = "rsvi", options: dict | None = None) -> dict:
-    method = {"name": name, "options": options or {}}
-    spec = {"paper": "naesseth2017", "experiment": "test", "method": method, "evaluation": evaluation}
-    rows = procedures.get("naesseth2017", procedure)(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+found = partial(findings, "naesseth2017", name="rsvi")
 
 
 def test_acceptance_is_the_integral_of_the_accepted_density() -> None:
@@ -88,9 +84,9 @@ def test_densities_of_noise_are_densities() -> None:
 
 def test_variances_are_sampled_and_exact() -> None:
     """G-REP at α = 3: the mean of 2,000 draws within 5 exact standard errors (false alarms: 6e-7)."""
-    rows = found("variance", {"alpha": [3.0], "draws": 2000}, "grep")
+    rows = found("variance", {"alpha": [3.0], "draws": 2000}, name="grep")
     assert abs(rows[0, "mean"] - rows[0, "mean_true"]) < 5 * math.sqrt(rows[0, "variance_exact"] / 2000)
-    assert (0, "variance_exact") not in found("variance", {"alpha": [3.0], "draws": 10}, "rsvi", {"boost": 1})
+    assert (0, "variance_exact") not in found("variance", {"alpha": [3.0], "draws": 10}, boost=1)
 
 
 def test_digitised_points_are_the_claims_numbers() -> None:

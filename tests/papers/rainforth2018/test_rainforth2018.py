@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from findings import Rows, findings
 from scipy import stats
 
 from reparam.cells import procedures
@@ -24,10 +25,8 @@ SIZES = {
 }
 
 
-def found(**options) -> dict[tuple[int, str], float]:
-    spec = {**SPEC, "evaluation": {**SIZES, **options}}
-    rows = procedures.get("rainforth2018", "signal_to_noise")(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+def found(**options) -> Rows:
+    return findings("rainforth2018", "signal_to_noise", {**SIZES, **options}, "iwae")
 
 
 def test_ratios_fall_and_rise_as_they_should() -> None:

@@ -1,29 +1,20 @@
 """The formulas against mpmath, the procedures against formulas and wrong ones, the figures on their rows."""
 
+from functools import partial
+
 import mpmath
 import numpy as np
-import pandas as pd
 import pytest
-import torch
+from findings import as_data, findings
 
-from reparam.cells import procedures
 from reparam.papers.rezende2014 import formulas
 from reparam.papers.rezende2014.figures import FIGURES
-from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
 GRID = {"mu": [0, 1.5], "s": [0.5, 2], "c": [1, 3]}
 
 
-def found(procedure: str, evaluation: dict, name: str = "pathwise", seed: int = 0, **options) -> dict:
-    spec = {
-        "paper": "rezende2014",
-        "experiment": "test",
-        "evaluation": evaluation,
-        "method": {"name": name, "options": options},
-    }
-    rows = procedures.get("rezende2014", procedure)(spec, seed, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+found = partial(findings, "rezende2014")
 
 
 @pytest.mark.parametrize(
@@ -108,19 +99,12 @@ def test_the_imputation_error_is_within_epsilon() -> None:
 def test_figures_draw_what_there_is() -> None:
     shares = {"latent": 1, "pixels": 2, "points": 5, "inflation": 2.0, "samples": [10, 20]}
     sizes = {"dimensions": [2, 4], "fit_from": 2, "evaluations": 64}
-    rows = [
-        (experiment, estimator, "c", seed, step, metric, value)
-        for estimator in ("pathwise", "score_function")
-        for experiment, entries in (
-            ("dimension", found("dimension", sizes, estimator)),
-            ("single-variable", found("single_variable", GRID | {"evaluations": 64}, estimator)),
-            ("importance-sampling", found("importance_sampling", shares)),
+    parts = [("importance-sampling", "pathwise", found("importance_sampling", shares))]
+    for estimator in ("pathwise", "score_function"):
+        parts.append(("dimension", estimator, found("dimension", sizes, estimator)))
+        parts.append(
+            ("single-variable", estimator, found("single_variable", GRID | {"evaluations": 64}, estimator))
         )
-        for seed in (0, 1)
-        for (step, metric), value in entries.items()
-    ]
-    columns = ["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns)
+    data = as_data(parts)
     with theme():
-        for figure in FIGURES:
-            assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
+        assert all(figure.draw(data) for figure in FIGURES)

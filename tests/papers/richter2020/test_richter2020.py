@@ -1,29 +1,20 @@
 """The identity against wrong forms of it, the exact variances against enumeration by quadrature, the figures."""
 
+from functools import partial
+
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from findings import as_data, findings
 
-from reparam.cells import procedures
 from reparam.distributions import standard_normal
 from reparam.oracles import variance
 from reparam.papers.richter2020.exact import exact, leave_one_out
 from reparam.papers.richter2020.figures import FIGURES
 from reparam.papers.richter2020.procedures import _gaussian, _stopped
-from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
-
-def found(procedure: str, evaluation: dict, name: str, seed: int = 0, **options) -> dict:
-    spec = {
-        "paper": "richter2020",
-        "experiment": "test",
-        "evaluation": evaluation,
-        "method": {"name": name, "options": options},
-    }
-    rows = procedures.get("richter2020", procedure)(spec, seed, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+found = partial(findings, "richter2020")
 
 
 @pytest.mark.parametrize("model", ["logistic", "bits"])
@@ -87,14 +78,6 @@ def test_figures_draw_what_there_is() -> None:
         ("logistic", {(1, "elbo/train"): -0.2}),
         ("logistic-variance", {(1, "variance/vargrad/mean"): 0.1}),
     ]
-    rows = [
-        (experiment, "vargrad", "c", seed, step, metric, value)
-        for experiment, entries in parts
-        for seed in (0, 1)
-        for (step, metric), value in entries.items()
-    ]
-    columns = ["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns)
+    data = as_data((experiment, "vargrad", entries) for experiment, entries in parts)
     with theme():
-        for figure in FIGURES:
-            assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
+        assert all(figure.draw(data) for figure in FIGURES)

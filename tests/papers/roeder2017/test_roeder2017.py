@@ -1,28 +1,20 @@
 """The variance near the posterior against closed forms, and the figures on rows of the procedure."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from findings import Rows, as_data, findings
 
-from reparam.cells import procedures
 from reparam.noise import generator
 from reparam.papers.roeder2017 import procedures as paper_procedures
 from reparam.papers.roeder2017.figures import FIGURES
 from reparam.program import Params
-from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
 
-def found(model: str, name: str, draws: int = 512, distances=(0.1, 0.01, 0), **options) -> dict:
-    spec = {
-        "paper": "roeder2017",
-        "experiment": "test",
-        "evaluation": {"model": model, "distances": distances, "draws": draws},
-        "method": {"name": name, "options": options},
-    }
-    rows = procedures.get("roeder2017", "landing")(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+def found(model: str, name: str, draws: int = 512, distances=(0.1, 0.01, 0), **options) -> Rows:
+    evaluation = {"model": model, "distances": distances, "draws": draws}
+    return findings("roeder2017", "landing", evaluation, name, **options)
 
 
 def score_variance(params: Params) -> float:
@@ -72,14 +64,6 @@ def test_mixtures_land_as_well() -> None:
 def test_figures_draw_what_there_is() -> None:
     curve = {(step, "expectation"): -np.exp(-step) for step in (1, 2)} | {(2, "variance/posterior"): 0.1}
     parts = [("fig1", curve), ("landing", found("conjugate", "stl", 16, samples=1))]
-    rows = [
-        (experiment, "stl", "c", seed, step, metric, value)
-        for experiment, entries in parts
-        for seed in (0, 1)
-        for (step, metric), value in entries.items()
-    ]
-    columns = ["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns)
+    data = as_data((experiment, "stl", entries) for experiment, entries in parts)
     with theme():
-        for figure in FIGURES:
-            assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
+        assert all(figure.draw(data) for figure in FIGURES)

@@ -6,20 +6,17 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from findings import Rows, findings
 
 from reparam import estimators
-from reparam.cells import procedures
 from reparam.papers.tucker2019 import procedures as paper
 
 SPEC = {"paper": "tucker2019", "experiment": "test"}
 TOY = {"data": 64, "dimension": 4, "perturbation": 0.05}
 
 
-def found(procedure: str, name: str, **options) -> dict[tuple[int, str], float]:
-    spec = {**SPEC, "method": {"name": name, "options": {}}, "evaluation": {**TOY, **options}}
-    rows = procedures.get("tucker2019", procedure)(spec, 0, torch.device("cpu")).rows
-    return {(step, metric): value for step, metric, value in rows}
+def found(procedure: str, name: str, **options) -> Rows:
+    return findings("tucker2019", procedure, {**TOY, **options}, name)
 
 
 @pytest.mark.parametrize(("name", "slope"), [("iwae", -0.5), ("dreg", 0.5), ("stl", 0.5)])
