@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from reparam.report.figures import PaperData
 from reparam.report.style import INK, band, canvas, interval, label, legend, line_style, readable
@@ -86,6 +86,7 @@ def levels(ax: Axes, frame: pd.DataFrame, *, x_label: str, paper: Mapping[str, f
             ax.plot(mean, place, "o", color=colour, markersize=6)
         if name in paper:
             ax.plot(paper[name], place, "o", markerfacecolor="none", markeredgecolor=colour, markersize=8)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_yticks(range(len(rows)), [readable(name) for name in rows])
     ax.set_ylim(-0.7, len(rows) - 0.3)
     label(ax, x=x_label, y="")

@@ -52,6 +52,13 @@ STYLES = {
     "gumbel_rao_10": (5, 2),
     "gumbel_rao_100": (0, 3),
     "gumbel_rao_1000": (6, 0),
+    "nvil": (7, 0),
+    "simple_muprop": (1, 3),
+    "rebar_0.1": (2, 2),
+    "rebar_0.5": (2, 3),
+    "rebar_site": (4, 3),
+    "disarm_4": (5, 1),
+    "score_function_loo_4": (6, 2),
 }
 
 
