@@ -85,7 +85,7 @@ def results(scale: str) -> PaperData:
         for cell in [*cells(scale, ""), *newcomers(scale)]
         for seed in (0, 1)
         for step in (10, 20)
-        for metric in ("bound_1000/test", "elbo/test", "accuracy/test", "seconds", "classes")
+        for metric in ("bound_1000/test", "elbo/test", "accuracy/test", "seconds", "classes", "objective")
     ]
     table = pd.DataFrame(rows, columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"])
     images = {"data": np.zeros((10, 8, 8)), "reconstructions": np.ones((10, 8, 8))}
