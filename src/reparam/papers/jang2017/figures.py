@@ -234,7 +234,7 @@ FIGURES = [
     Figure(
         "temperatures",
         "Fixed temperatures on the categorical VAE",
-        "Bound of one hard sample on test data at the end of training, and the objective that was climbed, over the last "
+        "Bound of one hard sample on test data at the end of training, and the objective that was climbed in the last "
         "steps (thin), which is no bound where samples are relaxed. Mean over seeds with a 95 % band.",
         temperatures,
         ("temperature*",),
