@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from reparam.report.figures import (
     PaperData,
@@ -88,6 +88,7 @@ def curves(
             band(ax, rows, "evaluations", "value", estimator=str(estimator))
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         label(ax, x="evaluations of f", y=y, y_unit=y_unit, title=titles[name])
         legend(ax)
     return figure

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter
 
 from reparam.papers.mnih2016.tables import TABLE1
-from reparam.report.figures import Figure, PaperData, band, canvas, label, legend
+from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, label, legend
 from reparam.report.panels import curves, last_rows, tables
 
 PREDICTION = {"prediction-proposalprior": "prior", "prediction-proposallearned": "learned proposal"}
@@ -24,8 +26,9 @@ def samples(data: PaperData) -> Canvas | None:
     parts = frame["estimator"].str.rpartition("_")
     frame = frame.assign(method=parts[0], samples=parts[2].astype(int), value=-frame["value"])
     figure, axes = canvas(width=5.2)
-    for method, rows in frame.groupby("method"):
-        band(axes[0, 0], rows, "samples", "value", estimator=str(method), marker="o", markersize=4)
+    for colour, (method, rows) in zip(cycle(PALETTE), frame.groupby("method"), strict=False):
+        style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
+        band(axes[0, 0], rows, "samples", "value", estimator=str(method), **style)
     axes[0, 0].set_xscale("log")
     ticks = sorted(frame["samples"].unique())
     axes[0, 0].set_xticks(ticks, labels=[str(tick) for tick in ticks])
