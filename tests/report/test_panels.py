@@ -9,6 +9,7 @@ from reparam.report.style import theme
 
 PAPER = {"a": {"nvil": 95.2, "absent": 93.0}}
 TITLES = {"a": "first", "b": "second", "c": "not run"}
+PANELS = {"first": {"a": ""}, "second": {"b": "own", "c": ""}, "third": {"c": ""}}
 
 
 def data() -> PaperData:
@@ -28,13 +29,14 @@ def data() -> PaperData:
 def test_rows_are_the_paper_s_labels_and_then_the_others() -> None:
     """The last reading's mean over seeds, negated, beside the paper's own number; what was not run has no row."""
     with theme():
-        figure = tables(data(), "bound/test", PAPER, TITLES)
+        figure = tables(data(), "bound/test", PAPER, PANELS)
     assert figure is not None and len(figure.axes) == 4
     theirs, ours, *second = figure.axes
     names = [text.get_text() for text in ours.get_yticklabels()]
     assert names == ["nvil", "absent", "newcomer"]
+    assert [text.get_text() for text in second[1].get_yticklabels()] == ["own newcomer"]
     written = [[text.get_text() for text in ax.texts] for ax in (theirs, ours, *second)]
-    assert written == [["95.2", "93"], ["79.5", "89.5"], [], ["69.5"]]
+    assert written == [["95.2", "93"], ["89.5", "79.5"], [], ["69.5"]]
     assert "paper (MNIST)" in theirs.get_title("left") and "ours (quick)" in ours.get_title("left")
 
 
@@ -50,5 +52,5 @@ def test_curves_draw_every_estimator_against_evaluations() -> None:
 
 def test_nothing_is_drawn_from_nothing() -> None:
     with theme():
-        assert tables(data(), "another", PAPER, TITLES) is None
+        assert tables(data(), "another", PAPER, PANELS) is None
         assert curves(data(), "another", TITLES) is None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from reparam.report.figures import (
     PaperData,
@@ -29,45 +29,46 @@ def tables(
     data: PaperData,
     metric: str,
     paper: Mapping[str, Mapping[str, float]],
-    titles: Mapping[str, str],
+    panels: Mapping[str, Mapping[str, str]],
     source: str = "MNIST",
 ) -> Canvas | None:
-    """A row for every experiment of `titles` with results: the paper's numbers, and ours with 95 % intervals.
+    """A row for every panel with results: the paper's numbers, and ours with 95 % intervals.
 
-    `paper` has negative log-likelihoods by experiment and label, `metric` is a bound; what either of them has is drawn,
-    labels of the paper's first.
+    `panels` has by title the experiments that share one, each with what it puts before its estimators' names; `paper`
+    negative log-likelihoods by experiment and label; `metric` is a bound. What either has is drawn, the paper's first.
     """
     last = last_rows(data, metric)
-    shown = [name for name in titles if name in set(last["experiment"])]
+    known = set(last["experiment"])
+    shown = {
+        title: own
+        for title, given in panels.items()
+        if (own := {n: w for n, w in given.items() if n in known})
+    }
     if not shown:
         return None
-    names = {name: _labels(paper.get(name, {}), last[last["experiment"] == name]) for name in shown}
-    figure, axes = canvas(
-        rows=len(shown), columns=2, width=4.6, height=1.1 + 0.28 * max(map(len, names.values()))
-    )
-    for row, name in zip(axes, shown, strict=True):
-        for estimator, number in paper.get(name, {}).items():
-            at = names[name].index(estimator)
-            published(row[0], [number], [at], estimator=estimator, name="paper")
-            _write(row[0], number, at)
-        for drawn, rows in last[last["experiment"] == name].groupby("estimator"):
-            estimator = str(drawn)
-            at = names[name].index(estimator)
-            mean, low, high = interval(-rows["value"].to_numpy(float))
-            style = {
-                "color": line_style(estimator)["color"],
-                "marker": "o",
-                "markersize": 5,
-                "capsize": 3,
-            }
-            row[1].errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
-            _write(row[1], mean, at)
-        label(row[0], x="negative bound", y="", x_unit="nats", title=f"{titles[name]}, paper ({source})")
-        label(row[1], x="negative bound", y="", x_unit="nats", title=f"{titles[name]}, ours ({data.scale})")
+    lines = {title: _lines(paper, own, last) for title, own in shown.items()}
+    height = 1.1 + 0.28 * max(map(len, lines.values()))
+    figure, axes = canvas(rows=len(shown), columns=2, width=4.6, height=height)
+    for row, (title, own) in zip(axes, shown.items(), strict=True):
+        for at, (experiment, estimator) in enumerate(lines[title]):
+            number = paper.get(experiment, {}).get(estimator)
+            if number is not None:
+                published(row[0], [number], [at], estimator=estimator, name="paper")
+                _write(row[0], number, at)
+            rows = last[(last["experiment"] == experiment) & (last["estimator"] == estimator)]
+            if not rows.empty:
+                mean, low, high = interval(-rows["value"].to_numpy(float))
+                style = {"color": line_style(estimator)["color"], "marker": "o", "markersize": 5}
+                row[1].errorbar(mean, at, xerr=[[mean - low], [high - mean]], capsize=3, **style)
+                _write(row[1], mean, at)
+        label(row[0], x="negative bound", y="", x_unit="nats", title=f"{title}, paper ({source})")
+        label(row[1], x="negative bound", y="", x_unit="nats", title=f"{title}, ours ({data.scale})")
+        names = [f"{own[experiment]} {readable(estimator)}".strip() for experiment, estimator in lines[title]]
         for ax in row:
-            ax.set_yticks(range(len(names[name])), labels=[readable(each) for each in names[name]])
-            ax.set_ylim(len(names[name]) - 0.5, -0.7)
+            ax.set_yticks(range(len(names)), labels=names)
+            ax.set_ylim(len(names) - 0.5, -0.7)
             ax.margins(x=0.18)
+            ax.xaxis.set_major_locator(MaxNLocator(6))
     return figure
 
 
@@ -100,8 +101,16 @@ def last_rows(data: PaperData, metric: str, experiment: str = "*") -> pd.DataFra
     return frame.sort_values("step").groupby(["experiment", "estimator", "seed"], as_index=False).tail(1)
 
 
-def _labels(paper: Mapping[str, float], ours: pd.DataFrame) -> list[str]:
-    return [*paper, *sorted(set(ours["estimator"]) - set(paper))]
+def _lines(
+    paper: Mapping[str, Mapping[str, float]], experiments: Mapping[str, str], ours: pd.DataFrame
+) -> list[tuple[str, str]]:
+    """(experiment, estimator) of every line of a panel."""
+    found = []
+    for name in experiments:
+        theirs = paper.get(name, {})
+        others = set(ours.loc[ours["experiment"] == name, "estimator"]) - set(theirs)
+        found += [(name, estimator) for estimator in [*theirs, *sorted(others)]]
+    return found
 
 
 def _write(ax: Axes, value: float, at: int) -> None:

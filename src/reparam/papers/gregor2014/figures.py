@@ -11,12 +11,12 @@ def powers(data: PaperData) -> Canvas | None:
     names = sorted(name for name in data.metrics["metric"].unique() if str(name).startswith("bias/"))
     if not names:
         return None
-    figure, axes = canvas(columns=len(names), width=3.0, height=3.2, sharey=True)
+    figure, axes = canvas(columns=len(names), width=3.4, height=3.4, sharey=True)
     for ax, name in zip(axes[0], names, strict=True):
         for estimator, rows in data.series(name, experiment="powers", x="probability").groupby("estimator"):
             band(ax, rows, "probability", "value", estimator=str(estimator))
         label(ax, x="p", y="bias of the gradient", title=f"(b − t)$^{name.removeprefix('bias/')}$")
-    legend(axes[0, 0], columns=4)
+    legend(axes[0, 0])
     return figure
 
 

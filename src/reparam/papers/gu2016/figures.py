@@ -18,11 +18,11 @@ NETWORKS = {
 
 
 def table2(data: PaperData) -> Canvas | None:
-    return tables(data, "bound_100/test", TABLE2, PREDICTION)
+    return tables(data, "bound_100/test", TABLE2, {title: {name: ""} for name, title in PREDICTION.items()})
 
 
 def table3(data: PaperData) -> Canvas | None:
-    return tables(data, "elbo/test", TABLE3, NETWORKS)
+    return tables(data, "elbo/test", TABLE3, {title: {name: ""} for name, title in NETWORKS.items()})
 
 
 def along(data: PaperData) -> Canvas | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import Any
 
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter
@@ -16,7 +17,7 @@ PAPER = {"prediction-proposalprior": {"vimco_20": 56.5}, "prediction-proposallea
 
 
 def table1(data: PaperData) -> Canvas | None:
-    return tables(data, "bound_1000/test", {"sbn": TABLE1}, {"sbn": "three layers"})
+    return tables(data, "bound_1000/test", {"sbn": TABLE1}, {"three layers": {"sbn": ""}})
 
 
 def samples(data: PaperData) -> Canvas | None:
@@ -27,7 +28,7 @@ def samples(data: PaperData) -> Canvas | None:
     frame = frame.assign(method=parts[0], samples=parts[2].astype(int), value=-frame["value"])
     figure, axes = canvas(width=5.2)
     for colour, (method, rows) in zip(cycle(PALETTE), frame.groupby("method"), strict=False):
-        style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
+        style: dict[str, Any] = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 4}
         band(axes[0, 0], rows, "samples", "value", estimator=str(method), **style)
     axes[0, 0].set_xscale("log")
     ticks = sorted(frame["samples"].unique())
@@ -56,7 +57,7 @@ def signals(data: PaperData) -> Canvas | None:
 
 
 def prediction(data: PaperData) -> Canvas | None:
-    return tables(data, "bound_100/test", PAPER, PREDICTION)
+    return tables(data, "bound_100/test", PAPER, {"prediction": PREDICTION})
 
 
 def along(data: PaperData) -> Canvas | None:
