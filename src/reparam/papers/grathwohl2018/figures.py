@@ -370,7 +370,8 @@ FIGURES = [
         "Left: the mean of the last 100 returns; 195 (dotted) counts as solved, and the paper's A2C solves it after "
         "1152 ± 90 episodes. Right: ln variance of one episode's gradient, from 100 further episodes with each one's "
         "own policy; dotted, the bare score function on the same episodes, so that the distance is what the learned "
-        "control variate takes away. Open circles: the paper's means with the range of its curves.",
+        "control variate takes away. A policy that has fallen to one action has hardly any variance: a low curve is no "
+        "merit by itself. Open circles: the paper's means with the range of its curves.",
         policy_gradients,
         ("variance",),
     ),
