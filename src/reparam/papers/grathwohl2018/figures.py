@@ -388,7 +388,7 @@ FIGURES = [
         "Reparameterized and score-function policy gradients where both are possible",
         "Linear dynamics, quadratic cost, a Gaussian policy with gain k: the standard deviation of one estimate for k "
         "over the exact gradient, which has a closed form, against the number of steps. Left a closed loop that "
-        "decays, right one that grows.",
+        "decays, right one that grows. Leave-one-out (loo) averages two samples, at twice the cost.",
         linear_quadratic,
         ("linear-quadratic-*",),
     ),
