@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from reparam.report.figures import PaperData
 from reparam.report.style import INK, band, canvas, interval, label, legend, line_style, readable
 
+Key = TypeVar("Key")
 START = 0.2
 """The part of a run whose values may lie below a panel's floor."""
 
@@ -23,8 +25,8 @@ def with_results(data: PaperData, titles: Mapping[str, str], metric: str) -> dic
 
 
 def panels(
-    titles: Mapping[str, str],
-    draw: Callable[[Axes, str], None],
+    titles: Mapping[Key, str],
+    draw: Callable[[Axes, Key], None],
     *,
     columns: int = 3,
     width: float = 4.6,

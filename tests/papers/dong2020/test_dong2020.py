@@ -52,5 +52,16 @@ def test_every_figure_draws(figure) -> None:
         ],
         columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"],
     )
+    training = pd.DataFrame(
+        [
+            (experiment, "disarm", "cell", seed, step, metric, -1.0 * step - seed)
+            for experiment in ("linear", "nonlinear")
+            for metric in ("elbo/train", "running_log_variance/own/encoder")
+            for seed in (0, 1)
+            for step in (1, 2)
+        ],
+        columns=table.columns,
+    )
+    table = pd.concat([table, training])
     with theme():
         assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None

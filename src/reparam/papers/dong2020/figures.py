@@ -1,12 +1,14 @@
-"""Variances on one bit by probability, beside their closed forms."""
+"""Variances on one bit by probability, beside their closed forms, and the auto-encoders' bounds and variances."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from reparam.measure.one_bit import VARIANCES
+from reparam.report.curves import curve, panels, with_results
 from reparam.report.figures import Figure, PaperData, canvas, label, legend, line_style, readable
 
 TARGET = 0.1
@@ -69,6 +71,27 @@ def ratios(data: PaperData) -> Canvas | None:
     return figure
 
 
+MODELS = {"linear": "Linear", "nonlinear": "Non-linear"}
+
+
+def training(data: PaperData) -> Canvas | None:
+    bound, spread = "elbo/train", "running_log_variance/own/encoder"
+    found = with_results(data, MODELS, bound)
+    titles = {(name, bound): f"{title}: bound" for name, title in found.items()}
+    titles |= {(name, spread): f"{title}: log variance" for name, title in found.items()}
+
+    def draw(ax: Axes, panel: tuple[str, str]) -> None:
+        experiment, metric = panel
+        curve(ax, data, experiment, metric, cut=metric == bound)
+        if metric == bound:
+            label(ax, x="training steps", y="bound on training data", y_unit="nats")
+        else:
+            label(ax, x="training steps", y="ln variance of the encoder's gradient")
+        legend(ax)
+
+    return panels(titles, draw, columns=2)
+
+
 FIGURES = [
     Figure(
         "variances",
@@ -84,5 +107,13 @@ FIGURES = [
         "Variance relative to two-sample leave-one-out, at any t: DisARM is never above it and never above ARM.",
         ratios,
         ("one-bit",),
+    ),
+    Figure(
+        "training",
+        "Discrete VAEs: bound and variance at two evaluations of f",
+        "Mean over seeds with a 95 % band. Above, the bound of hard samples on training rows, its start cut off; below, "
+        "the natural logarithm of the mean variance of an entry of the encoder's gradient, by running moments.",
+        training,
+        ("linear", "nonlinear"),
     ),
 ]
