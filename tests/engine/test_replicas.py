@@ -89,6 +89,9 @@ def test_long_runs_of_many_small_operations_are_compiled(monkeypatch: pytest.Mon
     cpu = torch.device("cpu")
     assert paths.choose_path(cpu, graph, enough) == "compiled"
     assert paths.choose_path(cpu, graph, enough - 1) == "traced"
+    monkeypatch.setattr(paths, "COMPILE_FROM_OPERATIONS", 1)
+    for steps, path in ((paths.COMPILE_FROM_STEPS, "compiled"), (paths.COMPILE_FROM_STEPS - 1, "traced")):
+        assert paths.choose_path(cpu, graph, steps) == path
     assert paths.choose_path(torch.device("cuda"), graph, 1) == "compiled"
     monkeypatch.setattr(paths, "has_compiler", lambda: False)
     assert paths.choose_path(cpu, graph, enough) == "traced"

@@ -20,6 +20,8 @@ from torch.utils._pytree import tree_map
 Path = Literal["traced", "compiled"]
 COMPILE_FROM_OPERATIONS = 2_000_000
 """On a CPU core compiling takes up to half a minute, and each operation of the graph costs some 10 µs to call."""
+COMPILE_FROM_STEPS = 1000
+"""Compiling takes the longer the larger the graph: some ten minutes for five estimators side by side."""
 UNGUARDED: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
 """A graph always meets arguments shaped like those that it was traced on, and compiled code asserts it; guards
 would ask the same at every call, which costs a small step a tenth of its time."""
@@ -30,7 +32,8 @@ def choose_path(device: torch.device, graph: GraphModule, steps: int) -> Path:
     if device.type == "cuda":
         return "compiled"
     operations = steps * len(graph.graph.nodes)
-    return "compiled" if operations >= COMPILE_FROM_OPERATIONS and has_compiler() else "traced"
+    pays = operations >= COMPILE_FROM_OPERATIONS and steps >= COMPILE_FROM_STEPS
+    return "compiled" if pays and has_compiler() else "traced"
 
 
 def has_compiler() -> bool:

@@ -111,8 +111,8 @@ FIGURES = [
     Figure(
         "training",
         "Discrete VAEs: bound and variance at two evaluations of f",
-        "Mean over seeds with a 95 % band. Above, the bound of hard samples on training rows, its start cut off; below, "
-        "the natural logarithm of the mean variance of an entry of the encoder's gradient, by running moments.",
+        "Mean over seeds with a 95 % band. Above, the bound of hard samples on training rows, the start cut off; "
+        "below, the natural logarithm of the mean variance of an entry of the encoder's gradient, by running moments.",
         training,
         ("linear", "nonlinear"),
     ),
