@@ -59,7 +59,8 @@ def curve(
         band(ax, rows, x, "value", estimator=str(estimator))
     if cut:
         floor(ax, frame)
-    ax.xaxis.set_major_formatter(EngFormatter())
+    if x != "seconds":
+        ax.xaxis.set_major_formatter(EngFormatter())
     return frame
 
 
