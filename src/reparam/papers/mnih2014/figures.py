@@ -39,7 +39,7 @@ def _panels(parts: dict[str, pd.DataFrame], y: str) -> Canvas | None:
     parts = {title: rows for title, rows in parts.items() if not rows.empty}
     if not parts:
         return None
-    figure, axes = canvas(columns=len(parts), width=4.2)
+    figure, axes = canvas(columns=len(parts), width=5.0)
     for ax, (title, part) in zip(axes[0], parts.items(), strict=True):
         for colour, (estimator, rows) in zip(cycle(PALETTE), part.groupby("estimator"), strict=False):
             style: dict[str, Any] = {"color": colour, "linestyle": "-"}
