@@ -9,7 +9,8 @@ from reparam.plan import experiments
 from reparam.report.figures import SERIES, Figure, PaperData, load_figures
 from reparam.report.style import theme
 
-NEWCOMER = "newcomer"
+NEWCOMER = "newcomer_5"
+"""With a number of samples, which some labels have."""
 CHOSEN = {"target": 0.1, "constant": 0.0}
 """Metrics by which figures on one bit choose the rows that they show."""
 
@@ -25,13 +26,16 @@ class Anything(PaperData):
         self, metric: str, *, experiment: str = "*", estimator: str = "*", x: str = "step"
     ) -> pd.DataFrame:
         rows = [
-            (e, m, "cell", seed, step, CHOSEN.get(metric, 0.5 + step), 0.1 + step)
+            (e, m, "cell", seed, step, 0.5 + step)
             for e, m in self.pairs(experiment, estimator)
             for seed in (0, 1)
             for step in range(4)
         ]
-        frame = pd.DataFrame(rows, columns=[*SERIES, "value", "x"])
-        return frame.drop(columns="x") if x == "step" else frame.rename(columns={"x": x})
+        frame = pd.DataFrame(rows, columns=[*SERIES, "value"])
+        return frame if x == "step" else self.beside(frame, x)
+
+    def beside(self, rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+        return rows.assign(**{metric: CHOSEN.get(metric, rows["step"] + 0.1)})
 
     def wildcards(self, metric: str, *, experiment: str) -> list[str]:
         return sorted({m for _, m in self.pairs(experiment)})
@@ -52,4 +56,4 @@ def test_a_newcomer_is_drawn(paper: str) -> None:
     frame = pd.DataFrame(rows, columns=[*SERIES, "metric", "value"])
     data = Anything("quick", frame, frame, lambda *_: {})
     figures = load_figures(experiments.PAPERS / paper)
-    assert any(NEWCOMER in legends(figure, data) for figure in figures)
+    assert any("newcomer" in legends(figure, data) for figure in figures)

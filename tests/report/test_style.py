@@ -117,6 +117,8 @@ def test_series_joins_the_progress_metric_of_the_same_row() -> None:
     series = data.series("elbo", experiment="e*", x="samples_seen")
     np.testing.assert_array_equal(series[["samples_seen", "value"]], [[100, -3], [200, np.nan]])
     assert data.series("elbo", experiment="other").empty
+    beside = data.beside(series, "elbo")
+    np.testing.assert_array_equal(beside["elbo"], beside["value"])
 
 
 def test_series_has_the_seconds_that_its_steps_took() -> None:

@@ -94,9 +94,14 @@ class PaperData:
             rows = rows.merge(cells, on=SERIES[:4], how="inner", validate="many_to_one")
             rows[x] = rows["step"] * rows["step_seconds"].astype("float64")
         elif x != "step":
-            along = table.loc[table["metric"] == x, [*SERIES, "value"]].rename(columns={"value": x})
-            rows = rows.merge(along, on=SERIES, how="inner", validate="one_to_one")
+            rows = self.beside(rows, x)
         return rows.sort_values(SERIES, ignore_index=True)
+
+    def beside(self, rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+        """The rows of a series that have another metric as well, and that as a column of its name."""
+        along = self.metrics.loc[self.metrics["metric"] == metric, [*SERIES, "value"]]
+        along = along.rename(columns={"value": metric})
+        return rows.merge(along, on=SERIES, how="inner", validate="one_to_one")
 
     def wildcards(self, metric: str, *, experiment: str) -> list[str]:
         """What the one `*` in a metric's name stands for, among the metrics of an experiment (a glob)."""

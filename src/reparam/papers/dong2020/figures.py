@@ -23,9 +23,7 @@ def variances(data: PaperData) -> Canvas | None:
     frame = data.series("variance", experiment="one-bit", x="probability")
     if frame.empty:
         return None
-    for name in ("target", "constant"):
-        other = data.series(name, experiment="one-bit")[["estimator", "step", "value"]]
-        frame = frame.merge(other.rename(columns={"value": name}), on=["estimator", "step"])
+    frame = data.beside(data.beside(frame, "target"), "constant")
     figure, axes = canvas(columns=2, width=4.8, height=4.2, sharey=True)
     p = torch.linspace(0.01, 0.99, 197, dtype=torch.float64)
     for ax, (constant, title) in zip(axes[0], PANELS.items(), strict=True):
@@ -49,12 +47,9 @@ def variances(data: PaperData) -> Canvas | None:
 def ratios(data: PaperData) -> Canvas | None:
     """Variances over that of leave-one-out, without a constant."""
     frame = data.series("variance", experiment="one-bit", x="probability")
-    constant = data.series("constant", experiment="one-bit")[["estimator", "step", "value"]]
-    target = data.series("target", experiment="one-bit")[["estimator", "step", "value"]]
     if frame.empty:
         return None
-    frame = frame.merge(constant.rename(columns={"value": "constant"}), on=["estimator", "step"])
-    frame = frame.merge(target.rename(columns={"value": "target"}), on=["estimator", "step"])
+    frame = data.beside(data.beside(frame, "target"), "constant")
     frame = frame[(frame["constant"] == 0) & (frame["target"] == TARGET)]
     wide = frame.pivot(index="probability", columns="estimator", values="value")
     if "score_function_loo" not in wide:

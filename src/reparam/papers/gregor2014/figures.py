@@ -8,14 +8,16 @@ from reparam.report.figures import Figure, PaperData, band, canvas, label, legen
 
 
 def powers(data: PaperData) -> Canvas | None:
-    names = sorted(name for name in data.metrics["metric"].unique() if str(name).startswith("bias/"))
-    if not names:
+    degrees = data.wildcards("bias/*", experiment="powers")
+    if not degrees:
         return None
-    figure, axes = canvas(columns=len(names), width=3.4, height=3.4, sharey=True)
-    for ax, name in zip(axes[0], names, strict=True):
-        for estimator, rows in data.series(name, experiment="powers", x="probability").groupby("estimator"):
+    figure, axes = canvas(columns=len(degrees), width=3.4, height=3.4, sharey=True)
+    for ax, degree in zip(axes[0], degrees, strict=True):
+        for estimator, rows in data.series(f"bias/{degree}", experiment="powers", x="probability").groupby(
+            "estimator"
+        ):
             band(ax, rows, "probability", "value", estimator=str(estimator))
-        label(ax, x="p", y="bias of the gradient", title=f"(b − t)$^{name.removeprefix('bias/')}$")
+        label(ax, x="p", y="bias of the gradient", title=f"(b − t)$^{degree}$")
     legend(axes[0, 0])
     return figure
 

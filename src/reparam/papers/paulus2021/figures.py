@@ -7,8 +7,6 @@ from matplotlib.figure import Figure as Canvas
 
 from reparam.report.figures import INK, Figure, PaperData, band, canvas, label, legend
 
-COLUMNS = ["experiment", "estimator", "seed", "step"]
-
 
 def temperature(experiment: str) -> float:
     """τ in the name of an experiment with a grid over it."""
@@ -21,8 +19,7 @@ def maps(data: PaperData) -> Canvas | None:
     frame = data.series("log10_trace", experiment="toy-temperature*", x="p0")
     if frame.empty:
         return None
-    second = data.series("p1", experiment="toy-temperature*")[[*COLUMNS, "value"]]
-    frame = frame.merge(second.rename(columns={"value": "p1"}), on=COLUMNS)
+    frame = data.beside(frame, "p1")
     frame = frame.groupby(["experiment", "estimator", "step"], as_index=False)[["value", "p0", "p1"]].mean()
     shown = frame[frame["estimator"].isin(names)]
     if shown.empty:

@@ -46,8 +46,8 @@ def ratio(data: PaperData) -> Canvas | None:
     sides = {}
     for estimator in ("score_function", "pathwise"):
         rows = data.series("variance/mean", experiment="single-variable", estimator=estimator, x="mu")
-        s = data.series("s", experiment="single-variable", estimator=estimator)
-        sides[estimator] = rows.assign(x=(rows["mu"] / s["value"]) ** 2)
+        rows = data.beside(rows, "s")
+        sides[estimator] = rows.assign(x=(rows["mu"] / rows["s"]) ** 2)
     score, path = sides["score_function"], sides["pathwise"]
     if score.empty or path.empty:
         return None

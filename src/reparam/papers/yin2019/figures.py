@@ -14,9 +14,7 @@ def one_bit(data: PaperData) -> Canvas | None:
     frame = data.series("mean", experiment="one-bit", x="probability")
     if frame.empty:
         return None
-    for name in ("target", "variance"):
-        other = data.series(name, experiment="one-bit")[["estimator", "step", "value"]]
-        frame = frame.merge(other.rename(columns={"value": name}), on=["estimator", "step"])
+    frame = data.beside(data.beside(frame, "target"), "variance")
     here = frame[frame["target"] == TARGET].sort_values("probability")
     delta, p = 1 - 2 * TARGET, np.linspace(0.01, 0.99, 197)
     q = 1 - p
