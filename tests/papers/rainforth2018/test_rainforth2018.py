@@ -19,6 +19,7 @@ SIZES = {
     "data": 64,
     "dimension": 4,
     "perturbation": 0.05,
+    "batch": 64,
     "draws": 16,
     "numbers": 2048,
     "fit_from": 8,

@@ -21,7 +21,7 @@ PARAMETERS = {"guide": "guide.bias", "prior": "prior.mean"}
 
 @procedure("signal_to_noise")
 def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
-    """SNR of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over the data, near the optimum.
+    """SNR of the gradients for b (`guide`) and μ (`prior`) of the bound's sum over `batch` data, near the optimum.
 
     One row per pair of `samples` (K) and `groups` (M). snr/…: |mean| / sd, averaged over the entries, the mean that
     of `dreg`, which has the same expectation and less variance; snr_naive/…: with the estimate's own mean. Means are of
@@ -31,6 +31,7 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """
     options = spec["evaluation"]
     x, params = toy(spec, seed)
+    x = x[: options["batch"]]
     weight = params["guide.weight"]
     program = linear_gaussian.log_weight(x, weight)
     copies = linear_gaussian.per_datum(params, len(x))
