@@ -126,7 +126,7 @@ def reconstructions(data: PaperData) -> Canvas | None:
             sheets[experiment] = arrays
     if not sheets:
         return None
-    figure, axes = canvas(rows=-(-len(sheets) // 2), columns=min(2, len(sheets)), width=4.6, height=3.8)
+    figure, axes = canvas(rows=-(-len(sheets) // 2), columns=min(2, len(sheets)), width=4.6, height=3.0)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, (experiment, arrays) in zip(axes.flat, sheets.items(), strict=False):
