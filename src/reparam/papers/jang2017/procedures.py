@@ -21,8 +21,9 @@ def speed(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """Seconds of one training step of the cell's method, for each number of classes of the evaluation.
 
     The step is traced, and on a GPU compiled, as in a training; the noise is drawn beforehand. Rows by number of
-    classes: classes; seconds, the median of `timings` calls after one that is not counted. Times are the subject here,
-    so these rows, unlike those of other histories, are not the same in every run.
+    classes: classes; seconds, the median of `timings` calls after one that is not counted, of the processor's time on a
+    CPU, which others may be using, too. Times are the subject here, so these rows, unlike those of other histories, are
+    not the same in every run.
     """
     rows: list[Row] = []
     for classes in spec["evaluation"]["classes"]:
@@ -57,8 +58,9 @@ def _step(spec: Mapping[str, Any], classes: int, seed: int, device: torch.device
 
 
 def _seconds(call: Callable[[], Any], device: torch.device) -> float:
-    begun = time.perf_counter()
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    begun = clock()
     call()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - begun
+    return clock() - begun
