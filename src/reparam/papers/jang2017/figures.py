@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter, ScalarFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter, ScalarFormatter
 
 from reparam.papers.jang2017.tables import ESTIMATORS, ROWS, SPEED, TABLE1, TABLE2
 from reparam.report.figures import (
@@ -157,7 +157,7 @@ def temperatures(data: PaperData) -> Canvas | None:
             band(ax, rows, "temperature", "value", estimator=str(estimator), name=name, **extra)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(ScalarFormatter())
-    label(ax, x="temperature τ", y="bound, or objective", y_unit="nats per datum")
+    label(ax, x="temperature τ", y="bound, or objective", y_unit="nats")
     legend(ax, columns=1)
     return figure if drawn else None
 
@@ -198,8 +198,11 @@ def speed(data: PaperData) -> Canvas | None:
     for ax in (times, gains):
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.xaxis.set_major_formatter(ScalarFormatter())
-        ax.yaxis.set_major_formatter(ScalarFormatter())
+        ax.set_xticks(sorted(frame["classes"].unique()))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_minor_formatter(ScalarFormatter())
         legend(ax, columns=1)
     label(times, x="classes", y="time of a step", y_unit="ms", title="Time")
     label(gains, x="classes", y="gain over marginalising", y_unit="times", title="Speed-up")
