@@ -90,3 +90,18 @@ def test_the_plane_has_a_row_for_what_has_no_bias_and_a_mark_for_its_cost() -> N
     (dot,) = above.lines
     assert dot.get_marker() == "o" and to_hex(dot.get_color()) == line_style("concrete")["color"]
     assert above.get_xlim() == below.get_xlim()
+
+
+def test_names_of_neighbours_in_the_plane_stand_on_either_side() -> None:
+    _, axes = canvas(rows=2)
+    readings = pd.DataFrame(
+        {
+            "estimator": ["a", "b", "c"],
+            "deviation": [1.0, 1.1, 1.0],
+            "bias": [1.0, 1.01, 0.1],
+            "evaluations": 1.0,
+        }
+    )
+    curves.bias_variance(axes[0, 0], axes[1, 0], readings)
+    sides = {text.get_text(): text.get_horizontalalignment() for text in axes[0, 0].texts}
+    assert sides == {"a": "right", "b": "left", "c": "left"}

@@ -109,13 +109,18 @@ def bias_variance(above: Axes, below: Axes, readings: pd.DataFrame) -> None:
     """
     axes = above, below
     unbiased = readings[readings["bias"].isna()].sort_values("deviation", ascending=False)
-    for _, row in readings.dropna(subset="bias").iterrows():
+    biased = readings.dropna(subset="bias")
+    heights, deviations = np.log(biased["bias"].to_numpy()), biased["deviation"].to_numpy()
+    for (_, row), height in zip(biased.iterrows(), heights, strict=True):
         _dot(above, row["deviation"], row["bias"], row)
+        near = np.abs(heights - height) < CROWDED * np.ptp(heights)
+        left = bool((deviations[near] > row["deviation"]).any())
         above.annotate(
             readable(row["estimator"]),
             (row["deviation"], row["bias"]),
-            xytext=(7, -3),
+            xytext=(-7 if left else 7, -3),
             textcoords="offset points",
+            horizontalalignment="right" if left else "left",
             fontsize=8.5,
             color=INK,
         )
@@ -128,9 +133,10 @@ def bias_variance(above: Axes, below: Axes, readings: pd.DataFrame) -> None:
     above.set_yscale("log")
     low, high = readings["deviation"].min(), readings["deviation"].max()
     for ax in axes:
-        ax.set_xlim(low / 1.3, high * 2.2)
-    for count, mark in MARKS.items():
+        ax.set_xlim(low / 2, high * 2)
+    for count in sorted({_cost(row) for _, row in readings.iterrows()}):
         name = f"{count} evaluation{'s' if count > 1 else ''}" + (" or more" if count == max(MARKS) else "")
+        mark = MARKS[count]
         below.plot([], [], mark, color=INK, label=name)
     label(above, x="", y="bias / norm of the gradient", title="Biased")
     label(below, x="standard deviation / norm of the gradient", y="", title="No bias seen")
@@ -139,8 +145,13 @@ def bias_variance(above: Axes, below: Axes, readings: pd.DataFrame) -> None:
 
 MARKS = {1: "o", 2: "s", 3: "^"}
 """By evaluations of f per estimate."""
+CROWDED = 0.08
+"""Part of a panel's height below which two names would touch."""
 
 
 def _dot(ax: Axes, x: float, y: float, row: pd.Series) -> None:
-    mark = MARKS[int(np.clip(row["evaluations"], 1, max(MARKS)))]
-    ax.plot(x, y, mark, color=line_style(row["estimator"])["color"], markersize=7)
+    ax.plot(x, y, MARKS[_cost(row)], color=line_style(row["estimator"])["color"], markersize=7)
+
+
+def _cost(row: pd.Series) -> int:
+    return int(np.clip(row["evaluations"], 1, max(MARKS)))
