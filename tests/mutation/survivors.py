@@ -8,6 +8,6 @@ SURVIVORS: dict[str, str] = {
     "derivative",
     "arm.estimate: signal - signal[0]: sign flipped": "the contrasts of z have sum 0: no constant matters",
     "arm.estimate: signal - signal[0]: second term dropped": "the contrasts of z have sum 0: no constant matters",
-    "nvil._remember: old + 1: sign flipped": "all weights change their sign, and `kept`, a ratio, does not",
+    "running.remember: old + 1: sign flipped": "all weights change their sign, and `kept`, a ratio, does not",
     "score_function._slopes: parameter.detach(): detach dropped": "they are coefficients, which nobody differentiates",
 }

@@ -34,6 +34,7 @@ SHARED = {
     "leave_one_out": ("double_control_variates", "rodeo"),
     "networks": ("nvil", "muprop", "relax"),
     "paths": ("straight_through", "st_gumbel_softmax"),
+    "running": ("nvil", "muprop"),
 }
 """The estimators by which a fault shows in a file that has none of its own."""
 BESIDE = {
@@ -47,6 +48,7 @@ BESIDE = {
     "gumbel": ("layers_of_paths", "gumbel"),
     "nvil": ("nvil", "mixed"),
     "muprop": ("muprop", "mixed"),
+    "running": ("nvil", "muprop"),
 }
 """The tests of these files, where they are not those of its own name; the quickest first."""
 
