@@ -96,7 +96,7 @@ MUTANTS = [
         "engine/learners/test_gradient.py",
     ),
     Mutant(
-        "engine/learners/gradient.py",
+        "engine/learners/carried.py",
         '"memory": estimate.memory',
         '"memory": state["memory"]',
         "engine/learners/test_gradient.py",
@@ -216,7 +216,7 @@ MUTANTS = [
         "_merge(overlay or {}, merged)",
         "plan/test_experiments.py",
     ),
-    Mutant("plan/packs.py", "cells[start::count]", "cells[start :: count + 1]", "plan/test_packs.py"),
+    Mutant("plan/packs.py", "items[start::count]", "items[start :: count + 1]", "plan/test_packs.py"),
     Mutant(
         "plan/sources.py",
         'roots += _registered("measurement"',

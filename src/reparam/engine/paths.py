@@ -47,21 +47,35 @@ def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    # make_fx knows tensors by identity, and would take two inputs that start as one tensor for one input.
-    distinct = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, example)
     # make_fx notes every result as a fake tensor; with no mode at hand it makes one for each: half of its time.
     with torch.no_grad(), tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
-        graph = make_fx(lambda *arguments: step(*arguments))(*distinct)  # tracing counts a method's self
+        graph = make_fx(lambda *arguments: step(*arguments))(
+            *_distinct(example)
+        )  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph
+
+
+def _distinct(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same with a tensor for each: tracing and compiling would take two inputs that start as one for one input."""
+    return tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, arguments)
 
 
 def ready(graph: GraphModule, path: Path) -> Callable[..., Any]:
     """The graph on this path."""
     if path == "traced":
         return graph
-    return torch.compile(graph, fullgraph=True, dynamic=False, options=UNGUARDED)
+    compiled = torch.compile(graph, fullgraph=True, dynamic=False, options=UNGUARDED)
+    fresh = True
+
+    def call(*arguments: Any) -> Any:
+        nonlocal fresh
+        if fresh:
+            arguments, fresh = _distinct(arguments), False
+        return compiled(*arguments)
+
+    return call
 
 
 def build(step: Callable[..., Any], example: tuple[Any, ...], path: Path) -> Callable[..., Any]:
