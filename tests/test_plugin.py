@@ -31,6 +31,9 @@ small.run(folder, small.spec({NAME!r}, samples=500, pairs=2), seeds=(0,))
 """
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that one process, with the example installed, left what it did in."""

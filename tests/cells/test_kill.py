@@ -69,6 +69,7 @@ def test_killed_again_and_again_it_still_arrives(tmp_path: Path, undisturbed: di
     assert small.contents(small.run(tmp_path, small.spec())) == undisturbed["pathwise"]
 
 
-def test_a_fast_kill_in_the_middle(tmp_path: Path, undisturbed: dict) -> None:
+@pytest.mark.slow
+def test_a_kill_in_the_middle(tmp_path: Path, undisturbed: dict) -> None:
     kill(tmp_path, "pathwise", "step", 110)  # in the second block of noise
     assert small.contents(small.run(tmp_path, small.spec())) == undisturbed["pathwise"]

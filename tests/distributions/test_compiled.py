@@ -187,7 +187,8 @@ def test_every_law_with_a_path_is_here() -> None:
         assert able == {name.split(",")[0] for name in SAMPLERS if name.endswith(sampler)}
 
 
-@pytest.mark.parametrize("name", [*LAWS, *(pytest.param(name, marks=pytest.mark.slow) for name in SAMPLERS)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LAWS, *SAMPLERS])
 def test_traced_gradients_are_those_of_eager_mode(name: str) -> None:
     agree([name], "traced")
 

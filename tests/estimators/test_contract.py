@@ -81,7 +81,15 @@ PROMISES = {
 
 
 @pytest.mark.parametrize("name", estimators.names())
-def test_it_keeps_every_promise(name: str) -> None:
+def test_it_keeps_every_promise_by_default(name: str) -> None:
+    default = by_setting(contract.cases(estimators.get(name)))[0]
+    findings = [finding for check in contract.CHECKS.values() for finding in check(default)]
+    assert {"mean", "evaluations"} <= {finding.check for finding in findings} and not broken(findings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", estimators.names())
+def test_it_keeps_every_promise_under_every_setting(name: str) -> None:
     findings = contract.check(estimators.get(name))
     assert not broken(findings)
     assert sum(f.tests for f in findings) <= NUMBERS

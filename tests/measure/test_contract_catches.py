@@ -147,6 +147,7 @@ def test_a_false_objective_is_caught(name: str, objective: str) -> None:
         assert failing(falsified(name, objective=objective, **only_default(name)), "text", "means")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL)
 @pytest.mark.parametrize("words", REQUIREMENTS)
 def test_a_requirement_too_narrow_or_too_wide_is_caught(name: str, words: str) -> None:
