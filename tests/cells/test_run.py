@@ -40,9 +40,7 @@ def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path) -> None:
 
 def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path) -> None:
     here = small.run(tmp_path / "here", small.spec(samples=750))
-    code = (
-        f"import small; from pathlib import Path; small.run(Path({str(tmp_path / 'there')!r}), small.spec(samples=750))"
-    )
+    code = f"import small; from pathlib import Path; small.run(Path({str(tmp_path / 'there')!r}), small.spec(samples=750))"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)
     there = tmp_path / "there" / "results" / here.name
     assert small.contents(here) == small.contents(there)
@@ -177,7 +175,9 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
     from reparam.cells.run import run_cell
 
     with pytest.raises(ReparamError, match="no GPU"):
-        run_cell(small.spec(samples=750), "0" * 64, "smoke", (0,), tmp_path / "f", tmp_path / "w", "s", "cuda")
+        run_cell(
+            small.spec(samples=750), "0" * 64, "smoke", (0,), tmp_path / "f", tmp_path / "w", "s", "cuda"
+        )
 
 
 def test_manifests_name_no_host_user_or_path(tmp_path: Path) -> None:
