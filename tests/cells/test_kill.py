@@ -13,7 +13,7 @@ import small
 POINTS = [
     ("step", 1),
     ("step", 57),
-    ("step", 150),  # the second seed's 30th step
+    ("step", 110),  # in the second block of noise
     ("evaluation", 1),
     ("evaluation", 5),
     ("torn:", 40),

@@ -40,7 +40,8 @@ def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path) -> None:
 
 def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path) -> None:
     here = small.run(tmp_path / "here", small.spec(samples=750))
-    code = f"import small; from pathlib import Path; small.run(Path({str(tmp_path / 'there')!r}), small.spec(samples=750))"
+    there = str(tmp_path / "there")
+    code = f"import small, pathlib; small.run(pathlib.Path({there!r}), small.spec(samples=750))"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)
     there = tmp_path / "there" / "results" / here.name
     assert small.contents(here) == small.contents(there)

@@ -20,6 +20,7 @@ from reparam import estimators
 from reparam.estimators import Estimator
 from reparam.measure import contract
 from reparam.measure.contract import Case
+from reparam.measure.contract.cases import by_setting
 from reparam.measure.contract.means import LEAST, measure
 from reparam.measure.contract.moments import BOUND
 
@@ -69,11 +70,7 @@ def contract_is_red(names: Iterable[str]) -> bool:
     """Whether a check of the contract fails, or breaks down, for one of these estimators; it stops at the first."""
 
     def failing(kind: type[Estimator], every: list[Case]) -> bool:
-        for check in ORDER:
-            alone = check == "means" and kind.card.unbiased
-            if any(_fails(check, cases) for cases in ([[case] for case in every] if alone else [every])):
-                return True
-        return False
+        return any(_fails(check, cases) for check in ORDER for cases in _groups(check, every))
 
     return _is_red(names, failing)
 
@@ -82,6 +79,16 @@ def contract_is_red(names: Iterable[str]) -> bool:
 def admitted(name: str) -> list[tuple[Mapping[str, Any], str]]:
     """Options and problem of every case of an estimator: found once, and before any fault is planted."""
     return [(case.options, case.title) for case in contract.cases(estimators.get(name))]
+
+
+def _groups(check: str, every: list[Case]) -> list[list[Case]]:
+    """Cases to check together: an exact mean is checked alone, a bias has to show on one problem of its setting."""
+    if check != "means":
+        return [every]
+    groups: list[list[Case]] = []
+    for setting in by_setting(every):
+        groups += [[case] for case in setting] if setting[0].estimator.card.unbiased else [setting]
+    return groups
 
 
 def _is_red(names: Iterable[str], failing: Callable[[type[Estimator], list[Case]], bool]) -> bool:

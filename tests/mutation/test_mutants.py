@@ -48,7 +48,7 @@ MUTANTS = [
         "estimators/score_function.py",
         'memory["total"][name] / weight',
         "0.05 * signal",
-        "estimators/test_contract.py",
+        "estimators/test_contract.py -k every_setting[score_function] -m slow",
     ),
     Mutant("engine/gradient.py", "+ scales[name] * part[name]", "+ part[name]", "engine/test_gradient.py"),
     Mutant("engine/gradient.py", "inner.values()", "params.values()", "engine/test_gradient.py"),
