@@ -13,7 +13,7 @@ import small
 POINTS = [
     ("step", 1),
     ("step", 57),
-    ("step", 110),  # in the second block of noise
+    ("step", 150),  # the second seed's 30th step
     ("evaluation", 1),
     ("evaluation", 5),
     ("torn:", 40),

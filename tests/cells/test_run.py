@@ -30,27 +30,28 @@ def status(folder: Path, seed: int) -> dict:
     return json.loads((folder / f"seed-{seed}.json").read_text())
 
 
-def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path) -> None:
-    together = small.run(tmp_path / "a", small.spec(samples=750), seeds=(0, 1, 2))
-    alone = small.run(tmp_path / "b", small.spec(samples=750), seeds=(1,))
+@pytest.mark.parametrize("hidden", [12, 128], ids=["stacked", "alone"])
+def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path, hidden: int) -> None:
+    together = small.run(tmp_path / "a", small.spec(hidden=hidden), seeds=(0, 1, 2))
+    alone = small.run(tmp_path / "b", small.spec(hidden=hidden), seeds=(1,))
     assert small.contents(alone)["seed-1.parquet"] == small.contents(together)["seed-1.parquet"]
     assert small.contents(alone)["seed-1.npz"] == small.contents(together)["seed-1.npz"]
     assert small.contents(together)["seed-0.parquet"] != small.contents(together)["seed-1.parquet"]
 
 
 def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path) -> None:
-    here = small.run(tmp_path / "here", small.spec(samples=750))
+    here = small.run(tmp_path / "here", small.spec())
     there = str(tmp_path / "there")
-    code = f"import small, pathlib; small.run(pathlib.Path({there!r}), small.spec(samples=750))"
+    code = f"import small, pathlib; small.run(pathlib.Path({there!r}), small.spec())"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)
     there = tmp_path / "there" / "results" / here.name
     assert small.contents(here) == small.contents(there)
 
 
 def test_more_seeds_train_only_the_new_ones(tmp_path: Path) -> None:
-    folder = small.run(tmp_path, small.spec(samples=750), seeds=(0,))
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     before = (folder / "seed-0.parquet").stat().st_mtime_ns
-    small.run(tmp_path, small.spec(samples=750), seeds=(0, 1))
+    small.run(tmp_path, small.spec(), seeds=(0, 1))
     assert (folder / "seed-0.parquet").stat().st_mtime_ns == before
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["seeds"]) == {"0", "1"}
@@ -58,7 +59,7 @@ def test_more_seeds_train_only_the_new_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["spec", "source", "history", "failed"])
 def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str) -> None:
-    folder = small.run(tmp_path, small.spec(samples=750), seeds=(0,))
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     content, whole = status(folder, 0), small.contents(folder)
     if damage == "history":
         (folder / "seed-0.parquet").write_bytes(b"torn")
@@ -66,18 +67,18 @@ def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str
         changed = {"spec": "0" * 64, "source": "older", "failed": "failed"}[damage]
         content["status" if damage == "failed" else damage] = changed
         (folder / "seed-0.json").write_text(json.dumps(content))
-    small.run(tmp_path, small.spec(samples=750), seeds=(0,))
+    small.run(tmp_path, small.spec(), seeds=(0,))
     assert small.contents(folder) == whole
     again = status(folder, 0)
     assert (again["status"], again["source"], again["format"]) == ("ok", "source", 1)
 
 
 def test_a_result_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
-    folder = small.run(tmp_path, small.spec(samples=750), seeds=(0,))
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     (folder / "seed-0.json").write_text(json.dumps({**status(folder, 0), "format": 99}))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ReparamError, match="results of format 99, but this version reads format 1"):
-        small.run(tmp_path, small.spec(samples=750), seeds=(0,), source="newer")
+        small.run(tmp_path, small.spec(), seeds=(0,), source="newer")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -99,7 +100,7 @@ def test_estimators_share_initialisation_minibatches_and_noise() -> None:
 
 
 def test_noise_and_rows_differ_between_steps_and_seeds() -> None:
-    training = Training(small.spec(samples=750), torch.device("cpu"))
+    training = Training(small.spec(), torch.device("cpu"))
     index, noise = training.block((0, 1), 0)
     assert not torch.equal(index[:, 0], index[:, 1])
     z = noise["z"]["normal"]
@@ -108,7 +109,7 @@ def test_noise_and_rows_differ_between_steps_and_seeds() -> None:
 
 
 def test_a_diverged_seed_is_a_result(tmp_path: Path) -> None:
-    wild = small.spec(samples=750)
+    wild = small.spec()
     wild["training"]["optimiser"] = {"name": "sgd", "rate": 1e6}
     folder = small.run(tmp_path, wild)
     content = status(folder, 0)
@@ -123,26 +124,26 @@ def test_a_fault_is_recorded_and_raised(tmp_path: Path, monkeypatch: pytest.Monk
     original = Training.measure
 
     def broken(self, state, replica, seed, step, outcome):
-        if seed == 4:
+        if seed == 3:
             raise RuntimeError("the disk of the mind is full\nsecond line")
         original(self, state, replica, seed, step, outcome)
 
     monkeypatch.setattr(Training, "measure", broken)
     with pytest.raises(RuntimeError):
-        small.run(tmp_path, small.spec(samples=750), seeds=(0, 4))
+        small.run(tmp_path, small.spec())
     (folder,) = (tmp_path / "results").iterdir()
     assert status(folder, 0)["status"] == "ok"
-    assert status(folder, 4)["status"] == "failed"
-    assert status(folder, 4)["reason"] == "RuntimeError: the disk of the mind is full"
+    assert status(folder, 3)["status"] == "failed"
+    assert status(folder, 3)["reason"] == "RuntimeError: the disk of the mind is full"
     monkeypatch.undo()
-    small.run(tmp_path, small.spec(samples=750), seeds=(0, 4))
-    assert status(folder, 4)["status"] == "ok"
+    small.run(tmp_path, small.spec())
+    assert status(folder, 3)["status"] == "ok"
 
 
 def test_a_full_disk_is_one_line_and_leaves_earlier_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = small.run(tmp_path, small.spec(samples=750), seeds=(0,))
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     before = small.contents(folder)
 
     def full(*_: object, **__: object) -> None:
@@ -150,7 +151,7 @@ def test_a_full_disk_is_one_line_and_leaves_earlier_results(
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
     with pytest.raises(OutputError, match="No space left on device; earlier results are intact"):
-        small.run(tmp_path, small.spec(samples=750), seeds=(0, 1))
+        small.run(tmp_path, small.spec(), seeds=(0, 1))
     after = small.contents(folder)
     assert {name: after[name] for name in before} == before
     assert "seed-1.parquet" not in after
@@ -158,13 +159,13 @@ def test_a_full_disk_is_one_line_and_leaves_earlier_results(
 
 def test_a_disk_that_fills_up_under_a_checkpoint_is_not_the_seeds_failure(tmp_path: Path) -> None:
     """The limit stands in for the disk: the system refuses writes beyond it, whatever library asks."""
-    folder = small.run(tmp_path, small.spec(samples=750), seeds=(0,))
+    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(OutputError, match=r"cannot write .*checkpoint-0\.pt: File too large"):
-            small.run(tmp_path, small.spec(samples=750), seeds=(0,), source="newer")
+            small.run(tmp_path, small.spec(), seeds=(0,), source="newer")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -176,13 +177,11 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
     from reparam.cells.run import run_cell
 
     with pytest.raises(ReparamError, match="no GPU"):
-        run_cell(
-            small.spec(samples=750), "0" * 64, "smoke", (0,), tmp_path / "f", tmp_path / "w", "s", "cuda"
-        )
+        run_cell(small.spec(), "0" * 64, "smoke", (0,), tmp_path / "f", tmp_path / "w", "s", "cuda")
 
 
 def test_manifests_name_no_host_user_or_path(tmp_path: Path) -> None:
-    text = (small.run(tmp_path, small.spec(samples=750)) / "manifest.json").read_text()
+    text = (small.run(tmp_path, small.spec()) / "manifest.json").read_text()
     import getpass
     import socket
 
@@ -238,7 +237,7 @@ def test_a_cell_ends_when_its_run_is_gone() -> None:
 
 
 def test_wall_time_is_no_part_of_a_history(tmp_path: Path) -> None:
-    rows = history(small.run(tmp_path, small.spec(samples=750)), 0)
+    rows = history(small.run(tmp_path, small.spec()), 0)
     assert list(rows.columns) == ["step", "metric", "value"]
     assert [str(kind) for kind in rows.dtypes] == ["int64", "str", "float64"]
     assert not any("second" in metric or "time" in metric for metric in rows.metric.unique())
