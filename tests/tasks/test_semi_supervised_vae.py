@@ -186,7 +186,7 @@ def test_random_labels_are_balanced_and_need_none() -> None:
         ({"channels": []}, "list of widths"),
         ({"alpha": -1.0}, "alpha"),
         ({"labels": "none"}, "data, random"),
-        ({"valid_size": -1}, "whole number"),
+        ({"valid_size": -1}, "valid_size is -1, but .* training rows"),
     ],
 )
 def test_wrong_options_are_refused(options: dict, words: str) -> None:

@@ -15,6 +15,7 @@ from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Choose, Params, Program, Sample
 from reparam.tasks import read_options, register, require
 from reparam.tasks.stochastic_layers import LayerOptions
+from reparam.tasks.validation import hold_out
 
 if TYPE_CHECKING:
     from reparam.data import DataSet
@@ -47,7 +48,7 @@ class DiscreteVae:
         self.options = read_options(Options, options)
         self.binarisation = self.options.binarisation
         self.shape = dataset.shape
-        self.train, self.valid, self.test = self.options.split(dataset)
+        self.train, self.valid, self.test = hold_out(dataset, self.options.valid_size)
         self.mean = self.train.mean(0)
 
     def init(self, generator: torch.Generator) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from reparam.models.mlp import layer
 from reparam.noise import generator as stream
 from reparam.program import Params, Program, Sample
 from reparam.tasks import read_options, register, require, require_count
+from reparam.tasks.validation import hold_out
 
 if TYPE_CHECKING:
     from reparam.data import DataSet
@@ -28,7 +29,7 @@ class Options:
 
     data: str
     binarisation: str = "none"
-    valid_size: int = 0
+    valid_size: int | None = None
     """Hold out this many training rows, the last ones, for validation: their classes are known."""
     labelled: int = 100
     """Images whose class is given, as many of each."""
@@ -56,8 +57,6 @@ class Options:
             raise ReparamError(
                 f"task: labelled is {self.labelled}, which {self.classes} classes cannot share evenly"
             )
-        if isinstance(self.valid_size, bool) or not isinstance(self.valid_size, int) or self.valid_size < 0:
-            raise ReparamError(f"task: valid_size is {self.valid_size!r}; give a whole number, 0 for none")
         if not 0 <= self.alpha < math.inf:
             raise ReparamError(f"task: alpha must be 0 or positive, got {self.alpha!r}")
 
@@ -89,13 +88,14 @@ class SemiSupervisedVae:
             )
         else:
             train_labels, test_labels = dataset.train_labels, dataset.test_labels
-        rest = len(dataset.train) - self.options.valid_size
-        chosen = self._labelled(train_labels[:rest])
-        partner = chosen[torch.arange(rest) % len(chosen)]
+        images, valid, _ = hold_out(dataset, self.options.valid_size)
+        count = len(images)
+        chosen = self._labelled(train_labels[:count])
+        partner = chosen[torch.arange(count) % len(chosen)]
         classes = torch.eye(self.options.classes)[train_labels[partner]]
-        self.train = torch.cat([dataset.train[:rest], dataset.train[partner], classes], 1)
-        self.valid = self._alone(dataset.train[rest:]) if self.options.valid_size else None
-        self.valid_labels = train_labels[rest:]
+        self.train = torch.cat([images, images[partner], classes], 1)
+        self.valid = None if valid is None else self._alone(valid)
+        self.valid_labels = None if self.options.valid_size is None else train_labels[count:]
         self.test, self.test_labels = self._alone(dataset.test), test_labels
 
     def _labelled(self, labels: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,9 +14,6 @@ from reparam.models import dense
 from reparam.models.units import CODES, Units
 from reparam.program import Params
 from reparam.tasks import require, require_count
-
-if TYPE_CHECKING:
-    from reparam.data import DataSet
 
 DARKEST = 1e-3
 """Mean pixels are kept this far from 0 and 1 before their log-odds are taken (Tucker et al. 2017, code)."""
@@ -73,25 +69,6 @@ class LayerOptions:
     def variables(self) -> Units:
         """One stochastic layer."""
         return Units(self.units, self.classes, self.code)
-
-    def split(self, dataset: DataSet) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Rows for training, validation (None where there are none) and test.
-
-        Raises ReparamError for a `valid_size` where there is validation data, or too large a one.
-        """
-        if self.valid_size is None:
-            return dataset.train, dataset.valid, dataset.test
-        if dataset.valid is not None or not 1 <= self.valid_size < len(dataset.train):
-            raise ReparamError(
-                f"task: valid_size is {self.valid_size!r}, but {dataset.name} has "
-                + (
-                    f"{len(dataset.train)} training rows"
-                    if dataset.valid is None
-                    else "validation data of its own"
-                )
-            )
-        rest = len(dataset.train) - self.valid_size
-        return dataset.train[:rest], dataset.train[rest:], dataset.test
 
     def sizes(self, name: str, inputs: int, outputs: int) -> dict[str, tuple[int, int]]:
         """Layers of the map `name`: {layer: (inputs, outputs)}."""

@@ -16,6 +16,7 @@ from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Params, Program, Sample
 from reparam.tasks import read_options, register, require
 from reparam.tasks.stochastic_layers import LayerOptions
+from reparam.tasks.validation import hold_out
 
 if TYPE_CHECKING:
     from reparam.data import DataSet
@@ -50,7 +51,7 @@ class StructuredPrediction:
         self.options = read_options(Options, options)
         self.binarisation = self.options.binarisation
         self.shape = dataset.shape
-        self.train, self.valid, self.test = self.options.split(dataset)
+        self.train, self.valid, self.test = hold_out(dataset, self.options.valid_size)
         self.upper = (dataset.shape[0] + 1) // 2 * dataset.shape[1]
         """Pixels that are given: the middle row of an odd number goes to the upper half."""
         self.mean = self.train.mean(0)
