@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map
 from reparam.engine.gradient import Estimate
 from reparam.engine.learners.base import Params, State
 from reparam.engine.optimisers import Optimiser
+from reparam.errors import ReparamError
 from reparam.estimators import Estimator
 from reparam.estimators.base import Sites
 from reparam.noise import Noise, NoiseSpec, NoiseSpecs
@@ -77,15 +78,29 @@ def running_variance(moments: Mapping[str, State]) -> dict[str, Tensor]:
 
 
 def common(wanted: list[NoiseSpecs]) -> dict[str, dict[str, NoiseSpec]]:
-    """The noise that serves several estimators: of each site and role the most copies, the first ones shared."""
+    """The noise that serves several estimators: of each site and role the most copies, the first ones shared.
+
+    Raises ReparamError where two want another kind or shape of one role, or only one of them copies.
+    """
     found: dict[str, dict[str, NoiseSpec]] = {}
     for specs in wanted:
         for site, roles in specs.items():
             own = found.setdefault(site, {})
             for role, spec in roles.items():
-                if role not in own or (spec.copies or 0) > (own[role].copies or 0):
+                known = own.setdefault(role, spec)
+                if _drawn(known) != _drawn(spec):
+                    raise ReparamError(
+                        f"training.alongside: {known} and {spec} are both wanted as {role!r} of site {site!r}; "
+                        "train these estimators apart"
+                    )
+                if spec.copies is not None and known.copies is not None and spec.copies > known.copies:
                     own[role] = spec
     return found
+
+
+def _drawn(spec: NoiseSpec) -> tuple[str, tuple[int, ...], bool]:
+    """What draws of a role must have in common to be shared."""
+    return spec.kind, spec.shape, spec.copies is None
 
 
 def part(noise: Noise, specs: NoiseSpecs) -> dict[str, dict[str, Tensor]]:
