@@ -228,7 +228,7 @@ MUTANTS = [
         "data/loading.py", "order[train : train + test]", "order[:test]", "data/test_loading.py -k overlap"
     ),
     Mutant(
-        "papers/kingma2014/figures.py",
+        "report/figures.py",
         'PAPER_DATA = ("standard", "paper")',
         'PAPER_DATA = ("quick", "standard", "paper")',
         "papers/kingma2014/test_kingma2014.py -k keeps",

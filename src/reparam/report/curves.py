@@ -14,6 +14,15 @@ from reparam.report.figures import PaperData
 from reparam.report.style import INK, band, canvas, interval, label, legend, line_style, readable
 
 Key = TypeVar("Key")
+AUTO_ENCODERS = {
+    "linear-1": "One linear layer",
+    "linear-2": "Two linear layers",
+    "nonlinear": "One non-linear layer",
+    "omniglot-linear-layers1": "Omniglot, one linear layer",
+    "omniglot-linear-layers2": "Omniglot, two linear layers",
+    "omniglot-nonlinear": "Omniglot, non-linear layer",
+}
+"""The experiments on the networks of Tucker et al. (2017), which later papers train too, with their titles."""
 START = 0.2
 """The part of a run whose values may lie below a panel's floor."""
 

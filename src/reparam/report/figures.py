@@ -60,6 +60,8 @@ __all__ = [
 ]
 
 SERIES = ["experiment", "estimator", "cell", "seed", "step"]
+PAPER_DATA = ("standard", "paper")
+"""The scales that train on the papers' data; the others run digits, beside which a paper's levels mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class PaperData:
     metrics: pd.DataFrame
     cells: pd.DataFrame
     arrays: Callable[[str, str, int], dict[str, np.ndarray]]
+
+    @property
+    def on_papers_data(self) -> bool:
+        """Whether a paper's levels on MNIST, Omniglot or Frey Face may stand beside these results."""
+        return self.scale in PAPER_DATA
 
     def series(
         self, metric: str, *, experiment: str = "*", estimator: str = "*", x: str = "step"

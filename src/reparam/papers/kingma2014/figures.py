@@ -26,8 +26,6 @@ from reparam.report.figures import (
     readable,
 )
 
-PAPER_DATA = ("standard", "paper")
-"""The scales that run MNIST and Frey Face; the others run digits, beside which the paper's points mean nothing."""
 Points = Mapping[tuple[str, int], Sequence[float]]
 
 
@@ -82,7 +80,7 @@ def bound_curves(data: PaperData, glob: str, x: Sequence[float], points: Points)
             )
         for estimator in ("pathwise", "wake_sleep"):
             found = points.get((estimator, latent(experiment)))
-            if data.scale in PAPER_DATA and found is not None:
+            if data.on_papers_data and found is not None:
                 name = f"{readable(estimator)}, paper (test)"
                 published(ax, x, found, estimator=estimator, name=name)
         own = [frame[frame["experiment"] == experiment] for frame in (test, train)]
@@ -138,7 +136,7 @@ def fig3(data: PaperData) -> Canvas | None:
             frame = data.series(f"log_likelihood_hmc/{split}", experiment=glob, x="evaluations")
             for estimator, rows in by_estimator(frame):
                 band(ax, rows, "evaluations", "value", estimator=estimator, marker="o", markersize=3)
-                if data.scale in PAPER_DATA:
+                if data.on_papers_data:
                     points = digitised.FIG3[experiment, estimator, split]
                     name = f"{readable(estimator)}, paper"
                     published(ax, digitised.FIG3_SAMPLES, points, estimator=estimator, name=name)

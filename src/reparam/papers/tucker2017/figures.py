@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter
 
 from reparam.papers.tucker2017.digitised import TABLE_1
-from reparam.report.curves import bias_variance, curve, last, levels, panels, with_results
+from reparam.report.curves import AUTO_ENCODERS, bias_variance, curve, last, levels, panels, with_results
 from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
 
 START, LEAST = 0.2525, 0.2025
@@ -50,16 +50,6 @@ def optima(ax: Axes) -> None:
     ax.axhline(START, color=INK, linewidth=0.8, linestyle="--")
 
 
-MODELS = {
-    "linear-1": "One linear layer",
-    "linear-2": "Two linear layers",
-    "nonlinear": "One non-linear layer",
-    "omniglot-linear-layers1": "Omniglot, one linear layer",
-    "omniglot-linear-layers2": "Omniglot, two linear layers",
-    "omniglot-nonlinear": "Omniglot, non-linear layer",
-}
-PAPER_DATA = ("standard", "paper")
-"""The scales that run MNIST and Omniglot; the others run digits, beside which the paper's levels mean nothing."""
 TRAJECTORIES = {
     "trajectory": ("rebar", "Along adaptive REBAR, two linear layers"),
     "trajectory-omniglot": ("simple_muprop", "Along SimpleMuProp, Omniglot, two layers"),
@@ -75,16 +65,16 @@ def bounds(data: PaperData) -> Canvas | None:
         label(ax, x="training steps", y="bound on training data", y_unit="nats")
         legend(ax)
 
-    return panels(with_results(data, MODELS, "elbo/train"), draw)
+    return panels(with_results(data, AUTO_ENCODERS, "elbo/train"), draw)
 
 
 def table(data: PaperData) -> Canvas | None:
     def draw(ax: Axes, name: str) -> None:
-        paper = TABLE_1.get(name) if data.scale in PAPER_DATA else None
+        paper = TABLE_1.get(name) if data.on_papers_data else None
         frame = last(data.series("elbo/train", experiment=name))
         levels(ax, frame, x_label="bound on training data (nats)", paper=paper)
 
-    return panels(with_results(data, MODELS, "elbo/train"), draw, height=3.4)
+    return panels(with_results(data, AUTO_ENCODERS, "elbo/train"), draw, height=3.4)
 
 
 def variances(data: PaperData) -> Canvas | None:
@@ -99,7 +89,7 @@ def variances(data: PaperData) -> Canvas | None:
         legend(ax)
 
     titles = {name: title for name, (_, title) in TRAJECTORIES.items()}
-    titles |= {name: f"{title}: own training" for name, title in MODELS.items()}
+    titles |= {name: f"{title}: own training" for name, title in AUTO_ENCODERS.items()}
     return panels(with_results(data, titles, "running_log_variance/own"), draw)
 
 
@@ -165,7 +155,7 @@ FIGURES = [
         "The bound of hard samples on training rows, mean over seeds with a 95 % band; the start is cut off. "
         "Smoke and quick train small networks on digits for some epochs.",
         bounds,
-        tuple(MODELS),
+        tuple(AUTO_ENCODERS),
     ),
     Figure(
         "table-1",
@@ -173,7 +163,7 @@ FIGURES = [
         "Dots: ours, with 95 % intervals over seeds, the best on top. Open circles, where the data are the "
         "paper's: its Table 1 as later papers quote it. concrete is at temperature 0.1.",
         table,
-        tuple(MODELS),
+        tuple(AUTO_ENCODERS),
     ),
     Figure(
         "log-variance",
@@ -182,7 +172,7 @@ FIGURES = [
         "minibatches in them. On one trajectory every estimator tunes its own control variate; only the leader moves "
         "the model.",
         variances,
-        (*TRAJECTORIES, *MODELS),
+        (*TRAJECTORIES, *AUTO_ENCODERS),
     ),
     Figure(
         "plane",
