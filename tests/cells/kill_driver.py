@@ -1,10 +1,9 @@
-"""Runs the small cell and kills itself with SIGKILL at a given point: `kill_driver.py ROOT METHOD POINT NTH`."""
+"""Runs the small cell and kills itself with SIGKILL at a given point."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import small
@@ -71,7 +70,7 @@ def arm(point: str, killer: Killer) -> None:
         files.os.replace = moved
 
 
-if __name__ == "__main__":
-    root, method, point, nth = sys.argv[1:]
-    arm(point, Killer(int(nth)))
-    small.run(Path(root), small.spec(method))
+def run(root: Path, method: str, point: str, nth: int) -> None:
+    """Run the cell of a method under `root` until the nth pass through the point."""
+    arm(point, Killer(nth))
+    small.run(root, small.spec(method))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import fresh
+import kill_driver
 import pytest
 import small
 
@@ -35,12 +35,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
 
 
 def kill(root: Path, method: str, point: str, nth: int) -> None:
-    """Run the driver in a process of its own and see it die where it should."""
-    driver = Path(__file__).with_name("kill_driver.py")
-    died = subprocess.run(
-        [sys.executable, str(driver), str(root), method, point, str(nth)], capture_output=True, text=True
-    )
-    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    """Run the cell in a process of its own and see it die where it should."""
+    output = root / "output"
+    died = fresh.call(output, kill_driver.run, root, method, point, nth)
+    assert died == -signal.SIGKILL, output.read_text()[-2000:]
 
 
 @pytest.mark.slow

@@ -5,16 +5,13 @@ A mutant whose text is no longer in its file fails here, so that the list follow
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import fresh
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from fresh import ROOT
 
 
 class Mutant(NamedTuple):
@@ -249,7 +246,6 @@ def test_the_tests_see_the_fault(mutant: Mutant, tmp_path: Path) -> None:
         str(ROOT / "tests" / first),
         *(str(ROOT / "tests" / r) if "/" in r or r == "engine" else r for r in rest),
     ]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", *paths]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 1, f"the fault went unseen (exit {done.returncode}):\n{done.stdout[-1500:]}"
+    output = tmp_path / "output"
+    code = fresh.call(output, fresh.run_tests, tmp_path / "src", *paths)
+    assert code == 1, f"the fault went unseen (exit {code}):\n{output.read_text()[-1500:]}"
