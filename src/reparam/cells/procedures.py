@@ -28,14 +28,27 @@ Procedure = Callable[[Mapping[str, Any], int, torch.device], Findings]
 
 
 class Options(Mapping[str, Any]):
-    """An experiment's `evaluation`, which notes what is read of it, so that a misspelt option is no silent default."""
+    """An experiment's `evaluation`, found at `where`; it notes what is read, so that a misspelt option is no default.
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self._given, self._read = given, set[str]()
+    `options[name]` raises ReparamError where the option is missing.
+    """
+
+    def __init__(self, given: Mapping[str, Any], where: str) -> None:
+        self._given, self._where, self._read = given, where, set[str]()
 
     def __getitem__(self, name: str) -> Any:
-        self._read.add(name)
+        if name not in self:
+            given = ", ".join(self._given) or "none"
+            raise ReparamError(f"{self._where}: the option {name!r} is missing (given: {given})")
         return self._given[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._read.add(str(name))
+        return name in self._given
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The option, or the default where it is not given."""
+        return self._given[name] if name in self else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
@@ -43,11 +56,13 @@ class Options(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._given)
 
-    def require_all_read(self, where: str) -> None:
+    def require_all_read(self) -> None:
         """ReparamError, naming the first option that nothing asked for; one that is null asks for nothing."""
         for name, value in self._given.items():
             if name not in self._read and value is not None:
-                raise ReparamError(f"{where}: nothing reads the option {name!r}{nearest(name, self._read)}")
+                raise ReparamError(
+                    f"{self._where}: nothing reads the option {name!r}{nearest(name, self._read)}"
+                )
 
 
 _entries: dict[str, Procedure] = {}

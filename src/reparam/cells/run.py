@@ -170,9 +170,9 @@ def _follow_procedure(
     where = f"experiments.yaml: evaluation of {key.spec['experiment']}"
 
     def findings(spec: Mapping[str, Any], seed: int) -> procedures.Findings:
-        options = procedures.Options(spec.get("evaluation") or {})
+        options = procedures.Options(spec.get("evaluation") or {}, where)
         found = function({**spec, "evaluation": options}, seed, device)
-        options.require_all_read(where)
+        options.require_all_read()
         return found
 
     def try_out(spec: Mapping[str, Any], file: Path) -> Outcome:
