@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
-from reparam.distributions import Bernoulli
+from reparam.distributions import Bernoulli, Normal
+from reparam.errors import ReparamError
 from reparam.models import dense
 from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Choose, Params, Program, Sample
 from reparam.tasks import read_options, register, require
-from reparam.tasks.stochastic_layers import LayerOptions
+from reparam.tasks.stochastic_layers import LayerOptions, log_odds
 from reparam.tasks.validation import hold_out
 
 if TYPE_CHECKING:
     from reparam.data import DataSet
+
+
+VARIANCE, LEAST_VARIANCE = -0.5, 1e-3
+"""Where the variance of Normal pixels starts, before the softplus, and what it does not fall below."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,17 @@ class Options(LayerOptions):
 
     prior: str = "learned"
     """Logits of the top layer: `learned` from zero, or `uniform`, where they stay."""
+    likelihood: str = "bernoulli"
+    """Of pixels: `bernoulli`, or `gaussian` for grey levels, stretched to [−1, 1], with one learned variance per pixel
+    (Titsias & Shi 2022, code)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require("likelihood", self.likelihood, ("bernoulli", "gaussian"))
+        if self.likelihood == "gaussian" and self.binarisation != "none":
+            raise ReparamError(
+                f"task: likelihood: gaussian is for grey levels: binarisation {self.binarisation!r} leaves none"
+            )
         require("prior", self.prior, ("learned", "uniform"))
 
 
@@ -49,6 +63,9 @@ class DiscreteVae:
         self.binarisation = self.options.binarisation
         self.shape = dataset.shape
         self.train, self.valid, self.test = hold_out(dataset, self.options.valid_size)
+        if self.options.likelihood == "gaussian":
+            self.train, self.test = 2 * self.train - 1, 2 * self.test - 1
+            self.valid = None if self.valid is None else 2 * self.valid - 1
         self.mean = self.train.mean(0)
 
     def init(self, generator: torch.Generator) -> dict[str, Tensor]:
@@ -63,7 +80,11 @@ class DiscreteVae:
         for name, count in outputs.items():
             sizes |= options.sizes(f"decoder.{name}", units.width, count)
         params = dense.init(sizes, generator, options.start)
-        options.start_pixels(params, "decoder.x", self.mean)
+        if options.likelihood == "bernoulli":
+            options.start_pixels(params, "decoder.x", log_odds(self.mean))
+        else:
+            options.start_pixels(params, "decoder.x", self.mean)
+            params["decoder.x.variance"] = torch.full((pixels,), VARIANCE)
         if options.prior == "learned":
             params["prior.logits"] = torch.zeros(units.logits)
         return params
@@ -112,15 +133,21 @@ class DiscreteVae:
                 value, seen = value + law.log_prob(z), units.encode(z)
                 if i > 1:
                     law = units.law(options.map(params, f"decoder.z{i - 1}", seen))
-            pixels = Bernoulli(logits=options.map(params, "decoder.x", seen))
+            pixels = self._pixels(params, seen)
             return value + pixels.log_prob(choose("x", pixels))
 
         return log_joint
 
+    def _pixels(self, params: Params, seen: Tensor) -> Bernoulli | Normal:
+        """p(x|z₁), [B, D]."""
+        head = self.options.map(params, "decoder.x", seen)
+        if self.options.likelihood == "bernoulli":
+            return Bernoulli(logits=head)
+        return Normal(head, softplus(params["decoder.x.variance"]).clamp(min=LEAST_VARIANCE).sqrt())
+
     def reconstruct(self, params: Params, x: Tensor, z: Mapping[str, Tensor]) -> Tensor:
         """The mean image of p(x|z₁) at hard samples by site, [B, D]; x itself is not looked at."""
-        seen = self.options.variables.encode(z["z1"])
-        return self.options.map(params, "decoder.x", seen).sigmoid()
+        return self._pixels(params, self.options.variables.encode(z["z1"])).mean
 
     def log_prior(self, params: Params) -> Tensor:
         """The penalty on the weights, shape ()."""

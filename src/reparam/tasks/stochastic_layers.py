@@ -41,7 +41,7 @@ class LayerOptions:
     centre: bool = True
     """Whether pixels that go in are taken less their mean in the training data."""
     decoder_bias: str = "data"
-    """Where the bias of pixels that come out starts: `data`, at the log-odds of their means, or `zero`."""
+    """Where the bias of pixels that come out starts: `data`, at their means (bits: their log-odds), or `zero`."""
     start: str = "glorot"
     """How weights start: `glorot` or `variance_scaling`; other biases start at zero."""
     weight_decay: float = 0.0
@@ -85,7 +85,12 @@ class LayerOptions:
             return weights[0].new_zeros(())
         return -0.5 * data * self.weight_decay * torch.stack([w.square().sum() for w in weights]).sum()
 
-    def start_pixels(self, params: dict[str, Tensor], name: str, means: Tensor) -> None:
-        """Start the head of the map `name` at pixels of these means, if asked to."""
+    def start_pixels(self, params: dict[str, Tensor], name: str, bias: Tensor) -> None:
+        """Start the head of the map `name` at this bias, if asked to start at the data."""
         if self.decoder_bias == "data":
-            params[f"{name}.{len(self.hidden)}.bias"] = means.clamp(DARKEST, 1 - DARKEST).logit().cpu()
+            params[f"{name}.{len(self.hidden)}.bias"] = bias.cpu()
+
+
+def log_odds(means: Tensor) -> Tensor:
+    """Of mean pixels, kept off 0 and 1."""
+    return means.clamp(DARKEST, 1 - DARKEST).logit()

@@ -15,7 +15,7 @@ from reparam.models import dense
 from reparam.models.units import RelaxedUnits, Units
 from reparam.program import Params, Program, Sample
 from reparam.tasks import read_options, register, require
-from reparam.tasks.stochastic_layers import LayerOptions
+from reparam.tasks.stochastic_layers import LayerOptions, log_odds
 from reparam.tasks.validation import hold_out
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class StructuredPrediction:
                 sizes |= options.sizes(f"proposal.z{i}", inputs, units.logits)
                 inputs = units.width
         params = dense.init(sizes, generator, options.start)
-        options.start_pixels(params, "pixels.lower", self.mean[self.upper :])
+        options.start_pixels(params, "pixels.lower", log_odds(self.mean[self.upper :]))
         return params
 
     def program(self, x: Tensor) -> Program:
