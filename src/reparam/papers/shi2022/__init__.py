@@ -1,0 +1,1 @@
+"""Shi et al. 2022: RODEO."""
