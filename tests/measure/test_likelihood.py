@@ -80,6 +80,7 @@ def test_every_transition_takes_a_random_part_of_the_tuned_step(monkeypatch: pyt
         "transition",
         lambda density, z, step, *rest: steps.append(step) or original(density, z, step, *rest),
     )
+    monkeypatch.setattr(likelihood.paths, "build", lambda step, *_: step)
     likelihood.posterior_samples(log_joint, torch.zeros(POINTS, 1), 200, 10, 4, generator("test", "part"))
     parts = torch.stack(steps[10:])
     parts = parts / parts.max(0).values

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from reparam.engine import hmc
+from reparam.engine import hmc, paths
 from reparam.noise import draw
 
 INFLATION = 1.5
@@ -125,11 +125,16 @@ def posterior_samples(
     """
     z, step = start, torch.full_like(start[..., 0], step_size)
     kept, acceptances = [], []
+    move = paths.build(
+        lambda z, step, momentum, uniform: hmc.transition(log_joint, z, step, momentum, uniform, leapfrogs),
+        (z, step, torch.zeros_like(z), torch.ones_like(step)),
+        "traced",
+    )
     for i in range(warmup + count):
         momentum = draw("normal", tuple(z.shape), generator, z.dtype)
         uniform = draw("uniform", tuple(step.shape), generator, z.dtype)
         part = 0.5 + 0.5 * draw("uniform", tuple(step.shape), generator, z.dtype)
-        z, acceptance = hmc.transition(log_joint, z, part * step, momentum, uniform, leapfrogs)
+        z, acceptance = move(z, part * step, momentum, uniform)
         if i < warmup:
             step = hmc.adapt(step, acceptance)
         else:
