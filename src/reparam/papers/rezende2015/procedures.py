@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -106,25 +108,17 @@ def fit(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     training, options = spec["training"], spec["evaluation"]
     axes = (spec["paper"], spec["experiment"], seed)
     estimator = estimators.make(spec["method"]["name"], spec["method"]["options"])
-    optimiser = optimisers.make(training["optimiser"])
     params = initial(options["length"], generator(*axes, "init"))
-    state = optimiser.init(params)
-    program, batch = bound(training["batch"]), training["batch"]
-    specs = estimator.noise(prepare(estimator, program, params))
-
-    def step(params: Any, state: Any, noise: Any) -> Any:
-        gradient = estimate_gradient(estimator, program, params, noise).gradient
-        return optimiser.update({name: g / batch for name, g in gradient.items()}, state, params)
-
-    call, rows = None, []
-    steps = training["steps"]
+    state = optimisers.make(training["optimiser"]).init(params)
+    specs = estimator.noise(prepare(estimator, bound(training["batch"]), params))
+    call = traced_step(json.dumps([spec["method"], training]), options["length"])
+    rows, steps = [], training["steps"]
     due = {round(steps * k / options["readings"]) for k in range(1, options["readings"] + 1)}
     truth = log_normalisers()
     for t in range(steps):
         if t % BLOCK == 0:
             block = draw_block(specs, (*axes, "train", t // BLOCK), BLOCK)
         noise = {s: {r: leaf[t % BLOCK] for r, leaf in roles.items()} for s, roles in block.items()}
-        call = call or paths.build(step, (params, state, noise), "traced")
         params, state = call(params, state, noise)
         if t + 1 in due:
             values, z = evaluate(params, options["samples"], (*axes, "evaluate"))
@@ -135,6 +129,28 @@ def fit(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
                     (t + 1, f"log_normaliser/U{i + 1}", truth[i].item()),
                 ]
     return Findings(rows, {"samples": z.transpose(0, 1)[:, :2000].numpy(), "target": density()})
+
+
+@cache
+def traced_step(made_of: str, length: int) -> Callable[..., Any]:
+    """(parameters, the optimiser's state, noise) → the first two after a step, for all seeds of a cell.
+
+    `made_of` is the cell's method and training, as JSON; flows of length 32 take longer to trace than to train.
+    """
+    method, training = json.loads(made_of)
+    estimator = estimators.make(method["name"], method["options"])
+    optimiser = optimisers.make(training["optimiser"])
+    program, batch = bound(training["batch"]), training["batch"]
+
+    def step(params: Any, state: Any, noise: Any) -> Any:
+        gradient = estimate_gradient(estimator, program, params, noise).gradient
+        return optimiser.update({name: g / batch for name, g in gradient.items()}, state, params)
+
+    axes = ("rezende2015", "example")
+    params = initial(length, generator(*axes))
+    block = draw_block(estimator.noise(prepare(estimator, program, params)), axes, 1)
+    noise = {site: {role: leaf[0] for role, leaf in roles.items()} for site, roles in block.items()}
+    return paths.build(step, (params, optimiser.init(params), noise), "traced")
 
 
 @torch.no_grad()
