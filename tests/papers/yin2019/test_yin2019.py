@@ -1,10 +1,13 @@
-"""ARM on one bit by its procedure, a biased estimator in its place, and the figure."""
+"""ARM on one bit by its procedure, a biased estimator in its place, the time of a step, and the figures."""
 
 import pandas as pd
+import pytest
 import torch
 
 from reparam.cells import procedures
-from reparam.papers.yin2019.figures import FIGURES
+from reparam.evidence.claims import load_claims
+from reparam.papers.yin2019.figures import FIGURES, TABLES
+from reparam.plan import experiments
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
@@ -23,10 +26,55 @@ def test_arm_is_unbiased_and_has_its_variance_and_others_do_not() -> None:
     assert wrong["variance_error"] > 0.01
 
 
-def test_the_figure_draws() -> None:
-    table = pd.DataFrame(
-        [("one-bit", "arm", "cell", 0, *row) for row in rows("arm")],
-        columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"],
+def results(scale: str) -> PaperData:
+    """Made-up histories of every cell at a scale."""
+    metrics = ("elbo/train", "bound_100/test", "bound_1000/test", "seconds")
+    table = [
+        (cell.experiment, cell.estimator, cell.cell, seed, step, metric, -step - seed)
+        for experiment in experiments.expand("yin2019", scale)
+        for cell in experiment.cells
+        for seed in (0, 1)
+        for step in (1, 2)
+        for metric in metrics
+    ]
+    table += [("one-bit", "arm", "cell", 0, *row) for row in rows("arm")]
+    frame = pd.DataFrame(
+        table, columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
     )
+    cells = frame[["experiment", "estimator", "cell", "seed"]].drop_duplicates().assign(step_seconds=0.01)
+    return PaperData(scale, frame, cells, lambda *_: {})
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_every_figure_draws(figure) -> None:
     with theme():
-        assert FIGURES[0].draw(PaperData("quick", table, table, lambda *_: {})) is not None
+        assert figure.draw(results("quick")) is not None
+
+
+@pytest.mark.parametrize("scale", ["quick", "standard"])
+def test_the_paper_s_levels_stand_beside_its_own_data_only(scale: str) -> None:
+    (figure,) = (figure for figure in FIGURES if figure.name == "likelihoods")
+    with theme():
+        (ax, *_) = figure.draw(results(scale)).axes
+    shown = [float(line.get_xdata()[0]) for line in ax.lines]
+    assert (TABLES["linear-layers1"]["arm"] in shown) == (scale == "standard")
+
+
+def test_the_tables_are_the_claims_numbers() -> None:
+    claims = load_claims(experiments.PAPERS / "yin2019" / "claims.yaml", "yin2019")
+    numbers = {n["what"]: n["value"] for claim in claims for n in claim.numbers}
+    for experiment, model in (
+        ("linear-layers1", "linear"),
+        ("linear-layers2", "two layers"),
+        ("nonlinear",) * 2,
+    ):
+        own, reinforce = TABLES[experiment]["arm"], TABLES[experiment]["score_function"]
+        assert numbers[f"MNIST static, {model}"] == -own and numbers[f"REINFORCE, {model}"] == -reinforce
+    assert numbers["ARM"] == -TABLES["structured"]["arm"]
+
+
+def test_a_step_s_time_is_one_number() -> None:
+    (cell, *_) = [c for e in experiments.expand("yin2019", "smoke") for c in e.cells if e.name == "speed"]
+    spec = {**cell.spec, "paper": "yin2019", "experiment": "speed"}
+    ((step, metric, value),) = procedures.get("yin2019", "speed")(spec, 0, torch.device("cpu")).rows
+    assert (step, metric) == (0, "seconds") and 0 < value < 60

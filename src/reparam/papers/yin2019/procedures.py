@@ -1,4 +1,4 @@
-"""ARM on one bit."""
+"""ARM on one bit, and what a training step costs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.measure.one_bit import VARIANCES, one_bit
+from reparam.measure.step_seconds import median_seconds, training_step
 
 
 @procedure("one_bit")
@@ -34,3 +35,10 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
         off = (found.variance - exact).abs() / (exact + unit)
         rows.append((last, "variance_error", off.max().item()))
     return Findings(rows, {})
+
+
+@procedure("speed")
+def speed(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """The row seconds: of one training step, the median of `timings`. As a time it is not the same in every run."""
+    call = training_step(spec, (spec["paper"], spec["experiment"], seed), device)
+    return Findings([(0, "seconds", median_seconds(call, device, spec["evaluation"]["timings"]))], {})

@@ -1,0 +1,60 @@
+"""What one training step costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map
+
+from reparam import tasks
+from reparam.engine import learners, paths
+from reparam.noise import draw_block, generator
+
+
+def training_step(
+    spec: Mapping[str, Any], axes: tuple[str | int, ...], device: torch.device
+) -> Callable[[], Any]:
+    """One step of a cell's method on a minibatch, ready to be called again and again from the same state.
+
+    It is traced, and on a GPU compiled, as in a training; its noise, from the stream of `axes`, is drawn beforehand.
+    """
+    task = tasks.make(spec["task"])
+    task.train = task.train.to(device)
+    learner = learners.make(task, spec["method"], spec["training"])
+    x = task.train[: spec["training"]["batch"]]
+    index = torch.arange(len(x), device=device)
+    params = {name: entry.to(device) for name, entry in task.init(generator(*axes, "init")).items()}
+    noise = draw_block(learner.noise(params, x), (*axes, "noise"), 1, device)
+    with torch.no_grad():
+        state = learner.init(params, x, generator(*axes, "method"))
+        arguments = (state, x, index, tree_map(lambda leaf: leaf[0], noise))
+        path: paths.Path = "compiled" if device.type == "cuda" else "traced"
+        made = paths.build(learner.step, arguments, path)
+
+    def call() -> Any:
+        with torch.no_grad():
+            return made(*arguments)
+
+    return call
+
+
+def median_seconds(call: Callable[[], Any], device: torch.device, timings: int) -> float:
+    """The median of so many calls after one that is not counted.
+
+    On a CPU it is the processor's time, since others may be using it; on a GPU that until the call has finished.
+    """
+    call()
+    return median(_seconds(call, device) for _ in range(timings))
+
+
+def _seconds(call: Callable[[], Any], device: torch.device) -> float:
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    begun = clock()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return clock() - begun
