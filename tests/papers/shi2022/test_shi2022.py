@@ -5,13 +5,13 @@ import pytest
 
 from reparam import estimators, tasks
 from reparam.evidence.claims import load_claims
-from reparam.papers.shi2022.figures import FIGURES, SETUPS, VARIANCE, by_cost, setups
+from reparam.papers.shi2022.figures import ALPHA, FIGURES, SETUPS, VARIANCE, by_cost, setups
 from reparam.plan import experiments
 from reparam.program import describe
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
-METRICS = (VARIANCE, "elbo/train", "tuned/own/alpha.z1", "tuned/own/beta.z1")
+METRICS = (VARIANCE, "elbo/train", ALPHA)
 
 
 def planned(scale: str) -> list:

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter
 
 from reparam.report.curves import curve, last, levels, panels, with_results
-from reparam.report.figures import Figure, PaperData, band, label, legend, readable
+from reparam.report.figures import Figure, PaperData, band, label, legend
 
+ALPHA = "tuned/own/alpha.z1"
 VARIANCE = "running_log_variance/own/encoder"
 SETUPS = {
     "bernoulli-mnist": "MNIST, Bernoulli",
@@ -71,24 +72,15 @@ def bounds(data: PaperData) -> Canvas | None:
     return panels(setups(data, "elbo/train"), draw)
 
 
-WEIGHTS = {"alpha.z1": "α, of the baseline", "beta.z1": "β, of the estimate"}
-
-
 def weights(data: PaperData) -> Canvas | None:
-    """The learned weights of the control variates."""
-    titles = {
-        (name, weight): f"{title}: {words}"
-        for weight, words in WEIGHTS.items()
-        for name, title in setups(data, f"tuned/own/{weight}").items()
-    }
+    """The learned weight of the control variate of the baseline; that of the estimate has no sign of its own."""
 
-    def draw(ax: Axes, panel: tuple[str, str]) -> None:
-        name, weight = panel
-        curve(ax, data, name, f"tuned/own/{weight}", cut=False)
-        label(ax, x="training steps", y=readable(weight.split(".")[0]))
+    def draw(ax: Axes, name: str) -> None:
+        curve(ax, data, name, ALPHA, cut=False)
+        label(ax, x="training steps", y="α")
         legend(ax)
 
-    return panels(titles, draw, columns=2)
+    return panels(setups(data, ALPHA), draw)
 
 
 EXPERIMENTS = tuple(SETUPS)
@@ -121,8 +113,8 @@ FIGURES = [
     Figure(
         "weights",
         "What the control variates learn",
-        "The weights of the control variates along training; at 0 they are leave-one-out. Taylor's α would be −1 for "
-        "double control variates; RODEO's weights are relative to the size of its network's outputs.",
+        "The weight α of the control variate in the baseline, along training; at 0 it is leave-one-out's. Taylor's "
+        "would be −1 for double control variates; RODEO's is relative to the size of its network's output.",
         weights,
         EXPERIMENTS,
     ),
