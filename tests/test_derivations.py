@@ -4,6 +4,7 @@ import ast
 import math
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def number(expression: Any, at: dict[Symbol, float]) -> float:
             integrate.quad(lambda t: number(expression.function, {**at, variable: t}), *piece, epsabs=1e-13)[
                 0
             ]
-            for piece in zip(ends, ends[1:], strict=False)
+            for piece in pairwise(ends)
         )
     if expression.has(Integral, Derivative):
         return float(expression.func(*(number(part, at) for part in expression.args)))
