@@ -156,6 +156,8 @@ def test_times_are_kept_apart_from_what_is_bit_identical() -> None:
     assert 0 < found.machine["seconds/disarm"] < 10
     product = found.metrics["variance/disarm/encoder"] * found.machine["seconds/disarm"]
     assert found.machine["variance_seconds/disarm/encoder"] == pytest.approx(product)
+    on_the_way = measured(context()._replace(last=False), estimators={"disarm": {}}, draws=200)
+    assert (on_the_way.metrics, on_the_way.machine) == (found.metrics, {})
 
 
 def test_what_is_not_finite_is_not_a_number_and_stops_nobody() -> None:

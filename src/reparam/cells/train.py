@@ -120,7 +120,14 @@ class Training:
             if step in due:
                 axes = (*self.axes(seed), "measure", name)
                 context = measure.Context(
-                    self.task, self.learner, own["params"], axes, self.device, own, self.batch
+                    self.task,
+                    self.learner,
+                    own["params"],
+                    axes,
+                    self.device,
+                    own,
+                    self.batch,
+                    step == self.steps,
                 )
                 measured = function(context, options)
                 outcome.rows.extend((step, metric, value) for metric, value in measured.metrics.items())

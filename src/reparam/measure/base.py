@@ -30,6 +30,8 @@ class Context(NamedTuple):
     """The learner's state: an estimator's tunables and memory are part of its gradient."""
     batch: int
     """Minibatch size of the training."""
+    last: bool = True
+    """Whether this is the training's last reading: facts of the machine are of it alone."""
 
 
 class Measured(NamedTuple):

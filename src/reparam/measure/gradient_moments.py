@@ -83,8 +83,8 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     All are NaN for an estimator whose estimates are not finite.
     evaluations/<label>: of f per datum and estimate. failed_rejections/<label>: over all draws, where there are any.
 
-    Times are facts of the machine and go to the seed's status: seconds/<label> of one traced estimate as in a training
-    step, and variance_seconds/<label>/<group>, at the last step measured.
+    Times are facts of the machine and go to the seed's status, of the last reading: seconds/<label> of one traced
+    estimate as in a training step, and variance_seconds/<label>/<group>.
     """
     index = minibatch_indices(context.axes, 0, 1, context.batch, len(context.task.train))[0]
     x = context.task.train[index.to(context.task.train.device)]
@@ -108,14 +108,18 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
                 f"{quantity}/{label}/{group}": math.nan for group in by_group for quantity in QUANTITIES
             }
             continue
-        seconds = machine[f"seconds/{label}"] = _seconds(sampler, context.device)
         metrics[f"evaluations/{label}"] = float(moments.evaluations)
         if moments.failed is not None:
             metrics[f"failed_rejections/{label}"] = float(moments.failed)
         for group, names in by_group.items():
             found = summary(moments, references[target], names, len(x))
             metrics |= {f"{quantity}/{label}/{group}": value for quantity, value in found.items()}
-            machine[f"variance_seconds/{label}/{group}"] = found["variance"] * seconds
+        if context.last:
+            seconds = machine[f"seconds/{label}"] = _seconds(sampler, context.device)
+            machine |= {
+                f"variance_seconds/{label}/{group}": metrics[f"variance/{label}/{group}"] * seconds
+                for group in by_group
+            }
     return Measured(metrics, {}, machine)
 
 

@@ -31,8 +31,8 @@ problem."""
 LEAST_CHUNK, LARGEST_CHUNK = 8, 4096
 INTERMEDIATES = 8
 """Numbers that f's evaluation keeps for each number of its noise, roughly."""
-TRACED_FROM = 8
-"""Chunks from which tracing the estimate pays."""
+TRACED_FROM = 32
+"""Chunks from which tracing the estimate pays: it takes as long as calling the functions some thirty times."""
 COMPILED_FROM = 2**34
 """Numbers, over all draws, from which compiling the estimate pays: a minute or two of work."""
 
