@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from reparam.estimators.importance_weighted import Dreg as Dreg
     from reparam.estimators.importance_weighted import Iwae as Iwae
     from reparam.estimators.importance_weighted import Stl as Stl
+    from reparam.estimators.local_disarm import LocalDisarm as LocalDisarm
     from reparam.estimators.measure_valued import MeasureValued as MeasureValued
     from reparam.estimators.mixed import Mixed as Mixed
     from reparam.estimators.muprop import MuProp as MuProp
@@ -154,6 +155,7 @@ _HOMES = {
     "Implicit": "estimators.implicit",
     "Iwae": "estimators.importance_weighted",
     "Lax": "estimators.relax",
+    "LocalDisarm": "estimators.local_disarm",
     "MeasureValued": "estimators.measure_valued",
     "Mixed": "estimators.mixed",
     "MuProp": "estimators.muprop",

@@ -279,6 +279,17 @@ def disarm_of_three(p: Params, at: At) -> Tensor:
     return (still(f(p, z))[:, None] * weights * p["logits"]).sum() + f(p, z).mean()
 
 
+def local_disarm(p: Params, at: At) -> Tensor:
+    u, theta = at.noise["uniform"], p["logits"]
+    z, twin = (u > (-theta).sigmoid()).double(), (u < theta.sigmoid()).double()
+    total = f(p, z).exp().mean().log()
+    for k in range(len(z)):
+        replaced = torch.cat([z[:k], twin[k : k + 1], z[k + 1 :]])
+        change = still(f(p, z).exp().mean().log() - f(p, replaced).exp().mean().log()) / 2
+        total = total + (change * (z[k] - twin[k]) * still(theta.abs().sigmoid()) * theta).sum()
+    return total
+
+
 def double_control_variates(p: Params, at: At) -> Tensor:
     z, mu, alpha = at.samples(p), mean(p), at.own["alpha.z"]
     count = len(z)

@@ -192,6 +192,13 @@ CLAIMS = [
         "lax_learns_to_beat_the_score_function",
     ),
     ("lax", "when f is not differentiable or unknown", "relax", "a_free_network_needs_f_at_its_samples_only"),
+    ("local_disarm", "2K runs of f with one site and K more with every further one", *KEPT),
+    (
+        "local_disarm",
+        "less variance for the same bound",
+        "local_disarm",
+        "the_variance_is_below_vimco_s_for_the_same_bound",
+    ),
     ("measure_valued", "three runs of f per dimension", "measure_valued", "three_runs_per_dimension_and_one"),
     (
         "measure_valued",

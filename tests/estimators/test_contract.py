@@ -54,6 +54,7 @@ PROMISES = {
     "implicit": Promise(True, True, "a CDF", "1805.08498"),
     "iwae": Promise(True, True, PATH, "1509.00519 1802.04537", objective="bound"),
     "lax": Promise(True, False, FIXED_PATH, "1711.00123", frozenset({"surrogate", "surrogate_scale"})),
+    "local_disarm": Promise(True, False, BITS, "2006.10680", objective="bound"),
     "measure_valued": Promise(True, False, "a Normal law", "1906.10652"),
     "mixed": Promise(True, False, "a law", "1506.05254"),
     "muprop": Promise(True, True, MEAN, "1511.05176 1703.07370"),

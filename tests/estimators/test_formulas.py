@@ -40,6 +40,10 @@ DISARM = (
     "1/(K−1) Σ_k f(z_k) (z_k − z̄) / (1 − ρ) ∇ θ,  z̄ the mean of the K samples, ρ the correlation of two;  "
     "K = 2: ½ [f(z₁) − f(z₂)] (z₁ − z₂) σ(|θ|) ∇ θ"
 )
+LOCAL_DISARM = (
+    "½ Σ_k (L − L_k) (z_k − z̃_k) σ(|θ|) ∇ θ + Σ_k w̃_k ∇ f(z_k),  z = 1[u > σ(−θ)],  z̃ = 1[u < σ(θ)],  "
+    "L = log 1/K Σ_j exp f(z_j),  w̃ = softmax f,  L_k = L with z̃_k in the place of z_k"
+)
 RELAX = (
     "[f(z) − η c(s̃)] ∇ log q(z) + η ∇ c(s) − η ∇ c(s̃),  z = discretize(g), s = soften(g, τ),  "
     "s̃ = soften(g̃, τ), g̃ ~ p(g | z),  c = f + r or c = r, r a network"
@@ -138,6 +142,7 @@ FORMULAS: dict[str, list[Formula]] = {
             by_hand.lax,
         )
     ],
+    "local_disarm": [Formula(LOCAL_DISARM, ("bits",), {"samples": 3}, by_hand.local_disarm)],
     "measure_valued": [
         Formula(
             "[f(μ + σ r) − f(μ − σ r)] / (σ √(2π)) ∇ μ + [f(μ + σ m) − f(μ + σ n)] / σ ∇ σ,  r Weibull, "
