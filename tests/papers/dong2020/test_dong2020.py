@@ -4,8 +4,11 @@ import pandas as pd
 import pytest
 import torch
 
+from reparam import estimators, tasks
 from reparam.cells import procedures
 from reparam.papers.dong2020.figures import FIGURES
+from reparam.plan import experiments
+from reparam.program import describe
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
@@ -55,8 +58,8 @@ def test_every_figure_draws(figure) -> None:
     training = pd.DataFrame(
         [
             (experiment, "disarm", "cell", seed, step, metric, -1.0 * step - seed)
-            for experiment in ("linear", "nonlinear")
-            for metric in ("elbo/train", "running_log_variance/own/encoder")
+            for experiment in ("linear", "nonlinear", "multi-sample")
+            for metric in ("elbo/train", "bound_20/train", "running_log_variance/own/encoder")
             for seed in (0, 1)
             for step in (1, 2)
         ],
@@ -65,3 +68,14 @@ def test_every_figure_draws(figure) -> None:
     table = pd.concat([table, training])
     with theme():
         assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
+
+
+def test_local_disarm_and_vimco_evaluate_f_equally_often() -> None:
+    task = tasks.make({"name": "bits", "target": 0.4, "dimension": 3})
+    sites = describe(task.program(task.train), task.init(None))
+    for scale in ("quick", "standard", "paper"):
+        cells = [c for e in experiments.expand("dong2020", scale) for c in e.cells]
+        for name in ("multi-sample", "multi-sample-nonlinear"):
+            methods = [c.spec["method"] for c in cells if c.experiment == name]
+            found = [estimators.make(m["name"], m["options"]) for m in methods]
+            assert len({e.card.evaluations(e, sites) for e in found}) == min(len(found), 1)
