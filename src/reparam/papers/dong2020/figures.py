@@ -134,8 +134,8 @@ FIGURES = [
     Figure(
         "multi-sample",
         "Discrete VAEs: multi-sample bounds at equal evaluations of f",
-        "Mean over seeds with a 95 % band; the start of the bounds is cut off. Local DisARM trains on the bound of half "
-        "as many samples as VIMCO, so the variances are of gradients of two bounds.",
+        "Mean over seeds with a 95 % band; the start of the bounds is cut off. Local DisARM trains on the bound of "
+        "half as many samples as VIMCO, so the variances are of gradients of two bounds.",
         multi_sample,
         tuple(MULTI_SAMPLE),
     ),
