@@ -82,9 +82,20 @@ def test_a_diverged_seed_ends_the_band_and_is_marked() -> None:
     assert full.get_label() == "pathwise (1 of 2 ended early)"
 
 
-def test_nothing_that_can_be_drawn_draws_nothing() -> None:
-    ax = drawn({0: [-1.0, 0.0], 1: [-2.0, -1.0]}, geometric=True)
-    assert all(len(line.get_xdata()) == 0 for line in ax.lines)
+@pytest.mark.parametrize(("zero", "geometric"), [(0.0, True), (-np.inf, False)])
+def test_what_lies_below_the_axis_has_not_ended(zero: float, geometric: bool) -> None:
+    ax = drawn({0: [1.0, zero], 1: [1.0, 2.0], 2: [1.0, 3.0], 3: [np.nan, 2.0]}, geometric=geometric)
+    full, rest, marks = ax.lines
+    assert np.isnan(full.get_ydata()).all()
+    np.testing.assert_array_equal(rest.get_ydata(), [1, 2])
+    assert list(marks.get_xdata()) == [1] and marks.get_transform() == ax.get_xaxis_transform()
+    assert full.get_label() == "pathwise (1 of 4 fall below the axis)"
+
+
+def test_where_most_seeds_lie_below_the_axis_there_is_no_line() -> None:
+    ax = drawn({0: [-1.0, 0.0], 1: [-2.0, 1.0], 2: [4.0, 0.0]}, geometric=True)
+    assert all(np.isnan(line.get_ydata()).all() for line in ax.lines[:2])
+    assert list(ax.lines[2].get_xdata()) == [0, 1]
 
 
 def test_one_seed_has_a_line_and_no_band() -> None:

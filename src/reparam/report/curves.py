@@ -29,7 +29,7 @@ START = 0.2
 
 def with_results(data: PaperData, titles: Mapping[str, str], metric: str) -> dict[str, str]:
     """Those of {experiment: title} that have measured a metric."""
-    measured = set(data.metrics.loc[data.metrics["metric"] == metric, "experiment"])
+    measured = set(data.series(metric)["experiment"])
     return {name: title for name, title in titles.items() if name in measured}
 
 

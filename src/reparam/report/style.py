@@ -24,9 +24,16 @@ INK = "#20242b"
 # Okabe and Ito's colour-blind safe hues, moved in lightness until each has a contrast of at least 3 with the
 # light and with the dark page (tests/report/test_style.py computes it).
 PALETTE = ("#0a7cc4", "#d2601a", "#12926a", "#b8679a", "#9a7d0a", "#7a6fd0", "#c2454f", "#7d8288")
-DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+DASHES: tuple[Any, ...] = (
+    "solid",
+    (0, (5, 2)),
+    (0, (1.5, 1.5)),
+    (0, (6, 2, 1.5, 2)),
+    (0, (6, 2, 1.5, 2, 1.5, 2)),
+)
 
-# (colour, dash) of the labels that the papers use most; a label that is not here hashes to a pair of its own.
+# (colour, dash) of the labels that the papers use most; a label that is not here hashes to a pair. Those of one
+# experiment differ in colour, but for kin (`score_function_loo_4`), which differ in dash.
 STYLES = {
     "pathwise": (0, 0),
     "score_function": (1, 0),
@@ -37,18 +44,18 @@ STYLES = {
     "mcem": (3, 3),
     "exact": (7, 2),
     "score_function_mean": (7, 1),
-    "arm": (0, 2),
+    "arm": (4, 4),
     "disarm": (5, 0),
-    "muprop": (3, 2),
+    "muprop": (4, 3),
     "double_control_variates": (4, 0),
     "rebar": (0, 1),
     "rebar_fixed": (4, 2),
     "relax": (2, 0),
     "concrete": (3, 1),
     "straight_through": (6, 1),
-    "half": (7, 3),
+    "half": (2, 4),
     "reinmax": (3, 0),
-    "st_gumbel_softmax": (1, 1),
+    "st_gumbel_softmax": (3, 2),
     "gumbel_rao_10": (5, 2),
     "gumbel_rao_100": (0, 3),
     "gumbel_rao_1000": (6, 0),
@@ -56,9 +63,18 @@ STYLES = {
     "simple_muprop": (1, 3),
     "rebar_0.1": (2, 2),
     "rebar_0.5": (2, 3),
-    "rebar_site": (4, 3),
-    "disarm_4": (5, 1),
+    "rebar_site": (0, 4),
+    "disarm_4": (1, 1),
     "score_function_loo_4": (6, 2),
+    "measure_valued": (5, 1),
+    "measure_valued_independent": (5, 3),
+    "vargrad": (7, 3),
+    "annealed_straight_through": (0, 2),
+    "rodeo_3": (6, 4),
+    "a2c": (3, 4),
+    "rsvi": (7, 4),
+    "muprop_c_idb": (5, 4),
+    "normalise_only": (1, 4),
 }
 
 
@@ -169,31 +185,48 @@ def band(
 ) -> None:
     """Mean over seeds with its 95 % t band.
 
-    `frame` has the columns `seed`, `x` and `y`. Where every seed has a finite value the line is full and
-    has its band; where some are gone (diverged or failed), the others' mean goes on thin and without a
-    band, a cross marks each lost seed's last finite value, and the legend counts them. `geometric` (for a
-    logarithmic axis) takes mean and interval of the logarithms; values that are not positive cannot stand
-    on such an axis and leave a gap.
+    `frame` has the columns `seed`, `x` and `y`. Where every seed has a value on the axis the line is full and
+    has its band. Where some are gone (diverged or failed: NaN, ∞, or no more rows), the others' mean goes on
+    thin and without a band, a cross marks each lost seed's last value, and the legend counts them.
+    `geometric` (for a logarithmic axis) takes mean and interval of the logarithms. Where some values lie below
+    the axis (−∞, or with `geometric` not positive) there is no such mean: the median of all goes on thin, a
+    triangle on the panel's floor marks each such x, and the legend counts the seeds.
     """
     style = line_style(estimator) | line
-    seeds = int(frame["seed"].nunique())
-    finite = frame[np.isfinite(frame[y].to_numpy(float))]
-    ends = finite.sort_values(x).groupby("seed").tail(1)
-    lost = ends[ends[x] < frame[x].max()]
+    seeds, end = int(frame["seed"].nunique()), frame[x].max()
+    frame = frame[~(frame[y].isna() | (frame[y] == np.inf))]
+    under = frame[y] <= 0 if geometric else frame[y] == -np.inf
+    forth, back = (np.log, np.exp) if geometric else (np.positive, np.positive)
+    frame = frame.assign(under=under, scaled=forth(frame[y].mask(under, 1.0)).mask(under, -np.inf))
+    ends = frame.sort_values(x).groupby("seed").tail(1)
+    lost, below = ends[ends[x] < end], frame[frame["under"]]
     gone = seeds - len(ends) + len(lost)
-    drawn = finite[finite[y] > 0] if geometric else finite
-    forth, back = (np.log, np.exp) if geometric else (np.asarray, np.asarray)
-    rows = [(at, len(part), *back(interval(forth(part[y].to_numpy(float))))) for at, part in drawn.groupby(x)]
+    rows = [(at, len(part), *back(_centre(part["scaled"].to_numpy(float)))) for at, part in frame.groupby(x)]
     curve = pd.DataFrame(rows, columns=["x", "seeds", "mean", "low", "high"], dtype=float)
-    whole = curve["seeds"] == seeds
+    whole = (curve["seeds"] == seeds) & ~curve["x"].isin(below[x])
     text = name or readable(estimator)
     text += f" ({gone} of {seeds} ended early)" if gone else ""
+    text += f" ({below['seed'].nunique()} of {seeds} fall below the axis)" if len(below) else ""
     ax.plot(curve["x"], curve["mean"].where(whole), label=text, **style)
     edges = curve["low"].where(whole), curve["high"].where(whole)
     ax.fill_between(curve["x"], *edges, color=style["color"], alpha=0.2, linewidth=0)
-    if gone:
+    if not whole.all():
         ax.plot(curve["x"], curve["mean"].mask(whole), **style | {"linewidth": 0.9})
-        ax.plot(lost[x], lost[y], "x", color=style["color"], markersize=7, markeredgewidth=1.8)
+    if gone:
+        seen = lost[~lost["under"]]
+        ax.plot(seen[x], seen[y], "x", color=style["color"], markersize=7, markeredgewidth=1.8)
+    if len(below):
+        places = sorted(below[x].unique())
+        floor = ax.get_xaxis_transform()
+        ax.plot(places, [0.02] * len(places), "v", color=style["color"], markersize=5, transform=floor)
+
+
+def _centre(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and interval; the median alone, NaN for −∞, where some are −∞."""
+    if np.isfinite(values).all():
+        return interval(values)
+    median = float(np.median(values))
+    return (median if np.isfinite(median) else np.nan), np.nan, np.nan
 
 
 def legend(ax: Axes, columns: int = 2) -> None:

@@ -11,7 +11,8 @@ FIGURES = [
         "toy",
         "One bit, t = 0.499 (Fig 1)",
         "Mean over seeds with a 95 % band; open circles: the paper's one seed. The dotted line is the least expected "
-        "loss, below which the paper's curves of REBAR and REINFORCE dip.",
+        "loss, below which the paper's curves of REBAR and REINFORCE dip. Triangles: some seeds' draws were all "
+        "0 and their variance has no logarithm; the thin line is the median of all seeds there.",
         toy,
         ("toy", "exact-gradient"),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter
@@ -30,14 +31,11 @@ LEAST = 0.499**2
 
 def curves(
     ax: Axes,
-    data: PaperData,
-    experiment: str,
-    metric: str,
+    frame: pd.DataFrame,
     steps: Sequence[float],
     points: Mapping[str, Sequence[float]],
 ) -> bool:
     """Every estimator's band, and the paper's points that lie within our run; False when there are no results."""
-    frame = data.series(metric, experiment=experiment)
     for estimator in ORDER:
         rows = frame[frame["estimator"] == estimator]
         if rows.empty:
@@ -57,15 +55,13 @@ def curves(
 def toy(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=2, width=5.2, height=4.2)
     loss, variance = axes[0]
-    drawn = curves(loss, data, "toy", "expectation", digitised.TOY_STEPS, digitised.TOY_LOSS)
-    drawn |= curves(
-        variance,
-        data,
-        "toy",
-        "log_variance/bits",
-        digitised.TOY_LOG_VARIANCE_STEPS,
-        digitised.TOY_LOG_VARIANCE,
+    drawn = curves(
+        loss, data.series("expectation", experiment="toy"), digitised.TOY_STEPS, digitised.TOY_LOSS
     )
+    spread = data.series("variance/bits", experiment="toy")
+    with np.errstate(divide="ignore"):
+        spread = spread.assign(value=np.log(spread["value"]))  # −∞ where all draws were 0
+    drawn |= curves(variance, spread, digitised.TOY_LOG_VARIANCE_STEPS, digitised.TOY_LOG_VARIANCE)
     exact = data.series("expectation/right", experiment="exact-gradient")
     if not exact.empty:
         loss.plot(exact["step"], exact["value"], label=readable("exact"), **line_style("exact"))
@@ -82,9 +78,8 @@ def toy(data: PaperData) -> Canvas | None:
 def companion(data: PaperData) -> Canvas | None:
     figure, axes = canvas(width=5.2, height=4.2)
     ax: Axes = axes[0, 0]
-    drawn = curves(
-        ax, data, "toy-companion", "expectation", digitised.COMPANION_STEPS, digitised.COMPANION_LOSS
-    )
+    losses = data.series("expectation", experiment="toy-companion")
+    drawn = curves(ax, losses, digitised.COMPANION_STEPS, digitised.COMPANION_LOSS)
     label(ax, x="Adam steps", y="expected loss")
     legend(ax)
     return figure if drawn else None
