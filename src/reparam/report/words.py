@@ -29,7 +29,7 @@ REASONS = {
     "memory": "the paper's number is known from memory only",
     "visual": "purely visual",
     "unobtainable": "the data cannot be obtained",
-    "outside": "the model lies outside this suite",
+    "outside": "no statement that runs of this suite can test",
     "later": "its experiment is still to be added to this suite",
 }
 # tag: (meaning, whether the number may serve as a target)

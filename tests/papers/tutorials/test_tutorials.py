@@ -204,7 +204,7 @@ def test_split_gradient_sums_to_that_of_the_bound() -> None:
 def test_weighted_bound_rises_to_the_likelihood() -> None:
     rows = found("weighted_bound", {"data": 5, "repeats": 200, "samples": [1, 2, 20], "draws": 3000})
     assert rows[0, "bound"] < rows[1, "bound"] < rows[2, "bound"] < rows[2, "likelihood"]
-    assert rows[1, "weights_error"] < 1e-9 and rows[1, "gradient_z"] < 5.5
+    assert max(rows[step, "weights_error"] for step in range(3)) < 1e-9 and rows[1, "gradient_z"] < 5.5
     x, params = objectives._setting({"paper": "tutorials", "experiment": "test"}, 0, 5)
     elbo = oracles.objectives.expectation(objectives.bound(x), params).mean()
     assert rows[0, "bound"] == pytest.approx(elbo.item(), abs=0.5)

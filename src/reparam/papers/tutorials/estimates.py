@@ -91,7 +91,7 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     - relative_bias: the norm of the mean's error over that of the exact gradient;
     - variance, summed over entries, and variance/<parameter>; gradient/<parameter>, the norm of the exact one;
     - samples: how many of these estimates make a relative standard error of 5 %; evaluations;
-    - formula/<estimator>/<parameter>: the variance by the tutorial's formula;
+    - formula/<estimator>/<parameter>: the variance by the tutorial's formula, and samples_exact/<estimator> by that;
     - with `slope`: slope/<parameter>, that of ln variance against ln x over so many last settings.
     """
     given = spec["evaluation"]
@@ -138,6 +138,8 @@ def _quantities(found: Moments, problem: Problem) -> dict[str, float]:
         **{f"gradient/{name}": problem.exact[name].norm() for name in names},
         **{f"formula/{e}/{name}": v.sum() for e, by in problem.variances.items() for name, v in by.items()},
     }
+    for name, by in problem.variances.items():
+        quantities[f"samples_exact/{name}"] = sum(v.sum() for v in by.values()) / (ACCURACY**2 * size)
     return {name: float(value) for name, value in quantities.items()}
 
 
