@@ -55,6 +55,10 @@ TRAJECTORIES = {
     "trajectory-omniglot": ("simple_muprop", "Along SimpleMuProp, Omniglot, two layers"),
 }
 """By experiment, who leads."""
+STRUCTURED = {
+    "structured-layers1": "Structured prediction, one linear layer",
+    "structured-layers2": "Structured prediction, two linear layers",
+}
 CERTAIN = 5.0
 """Standard errors from which on a bias is one, among some hundreds of entries."""
 
@@ -66,6 +70,28 @@ def bounds(data: PaperData) -> Canvas | None:
         legend(ax)
 
     return panels(with_results(data, AUTO_ENCODERS, "elbo/train"), draw)
+
+
+def structured(data: PaperData) -> Canvas | None:
+    """Bounds and log variances along training, a row to a model."""
+    found = with_results(data, STRUCTURED, "elbo/train")
+    metrics = {"elbo/train": "bound", "running_log_variance/own": "log variance"}
+    titles = {
+        (name, metric): f"{title}: {words}"
+        for name, title in found.items()
+        for metric, words in metrics.items()
+    }
+
+    def draw(ax: Axes, panel: tuple[str, str]) -> None:
+        name, metric = panel
+        curve(ax, data, name, metric, cut=metric == "elbo/train")
+        if metric == "elbo/train":
+            label(ax, x="training steps", y="bound on training data", y_unit="nats")
+        else:
+            label(ax, x="training steps", y="ln variance of the gradient")
+        legend(ax)
+
+    return panels(titles, draw, columns=2, width=5.2)
 
 
 def table(data: PaperData) -> Canvas | None:
@@ -156,6 +182,15 @@ FIGURES = [
         "Smoke and quick train small networks on digits for some epochs.",
         bounds,
         tuple(AUTO_ENCODERS),
+    ),
+    Figure(
+        "structured",
+        "Structured prediction: the lower half of a digit from its upper half",
+        "The mean of log p(lower half | units) over the model's units on training rows, the start cut off, and the "
+        "natural logarithm of the mean variance of a gradient's entry, by running moments; means over seeds with 95 % "
+        "bands.",
+        structured,
+        tuple(STRUCTURED),
     ),
     Figure(
         "table-1",
