@@ -71,6 +71,6 @@ def arm(point: str, killer: Killer) -> None:
 
 
 def run(root: Path, method: str, point: str, nth: int) -> None:
-    """Run the cell of a method under `root` until the nth pass through the point."""
+    """Run the cell of a method under `root`, with a checkpoint at every step, until the nth pass through the point."""
     arm(point, Killer(nth))
-    small.run(root, small.spec(method))
+    small.run(root, small.spec(method), checkpoint_seconds=0.0)

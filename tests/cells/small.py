@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reparam.cells.run import run_cell
+from reparam.cells.run import CHECKPOINT_SECONDS, run_cell
 
 SEEDS = (0, 3)
 
@@ -44,11 +44,19 @@ def spec(method: str = "pathwise", samples: int = 3000, hidden: int = 128, **opt
     }
 
 
-def run(root: Path, spec: dict[str, Any], seeds: tuple[int, ...] = SEEDS, source: str = "source") -> Path:
-    """Run the cell under `root`, checkpointing after every step; its folder."""
+def run(
+    root: Path,
+    spec: dict[str, Any],
+    seeds: tuple[int, ...] = SEEDS,
+    source: str = "source",
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Path:
+    """Run the cell under `root`; its folder."""
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
     folder = root / "results" / digest[:8]
-    run_cell(spec, digest, "smoke", seeds, folder, root / "work" / digest[:8], source, "cpu", 0.0)
+    run_cell(
+        spec, digest, "smoke", seeds, folder, root / "work" / digest[:8], source, "cpu", checkpoint_seconds
+    )
     return folder
 
 

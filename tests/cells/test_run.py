@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -30,6 +31,22 @@ def status(folder: Path, seed: int) -> dict:
     return json.loads((folder / f"seed-{seed}.json").read_text())
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a cell whose seed 0 is done."""
+    root = tmp_path_factory.mktemp("trained")
+    small.run(root, small.spec(), seeds=(0,))
+    return root
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    """The folder of a copy of it, for the test alone: its root is `tmp_path`."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (found,) = (tmp_path / "results").iterdir()
+    return found
+
+
 @pytest.mark.parametrize("hidden", [12, 128], ids=["stacked", "alone"])
 def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path, hidden: int) -> None:
     together = small.run(tmp_path / "a", small.spec(hidden=hidden), seeds=(0, 1, 2))
@@ -39,17 +56,14 @@ def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path, hidden: i
     assert small.contents(together)["seed-0.parquet"] != small.contents(together)["seed-1.parquet"]
 
 
-def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path) -> None:
-    here = small.run(tmp_path / "here", small.spec())
-    there = str(tmp_path / "there")
-    code = f"import small, pathlib; small.run(pathlib.Path({there!r}), small.spec())"
+def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path, folder: Path) -> None:
+    root = tmp_path / "there"
+    code = f"import small, pathlib; small.run(pathlib.Path({str(root)!r}), small.spec(), seeds=(0,))"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)
-    there = tmp_path / "there" / "results" / here.name
-    assert small.contents(here) == small.contents(there)
+    assert small.contents(folder) == small.contents(root / "results" / folder.name)
 
 
-def test_more_seeds_train_only_the_new_ones(tmp_path: Path) -> None:
-    folder = small.run(tmp_path, small.spec(), seeds=(0,))
+def test_more_seeds_train_only_the_new_ones(tmp_path: Path, folder: Path) -> None:
     before = (folder / "seed-0.parquet").stat().st_mtime_ns
     small.run(tmp_path, small.spec(), seeds=(0, 1))
     assert (folder / "seed-0.parquet").stat().st_mtime_ns == before
@@ -58,8 +72,7 @@ def test_more_seeds_train_only_the_new_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["spec", "source", "history", "failed"])
-def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str) -> None:
-    folder = small.run(tmp_path, small.spec(), seeds=(0,))
+def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, folder: Path, damage: str) -> None:
     content, whole = status(folder, 0), small.contents(folder)
     if damage == "history":
         (folder / "seed-0.parquet").write_bytes(b"torn")
@@ -73,8 +86,7 @@ def test_a_seed_that_does_not_match_is_trained_again(tmp_path: Path, damage: str
     assert (again["status"], again["source"], again["format"]) == ("ok", "source", 1)
 
 
-def test_a_result_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
-    folder = small.run(tmp_path, small.spec(), seeds=(0,))
+def test_a_result_of_another_format_is_refused_and_kept(tmp_path: Path, folder: Path) -> None:
     (folder / "seed-0.json").write_text(json.dumps({**status(folder, 0), "format": 99}))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ReparamError, match="results of format 99, but this version reads format 1"):
@@ -141,9 +153,8 @@ def test_a_fault_is_recorded_and_raised(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_full_disk_is_one_line_and_leaves_earlier_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     before = small.contents(folder)
 
     def full(*_: object, **__: object) -> None:
@@ -157,9 +168,10 @@ def test_a_full_disk_is_one_line_and_leaves_earlier_results(
     assert "seed-1.parquet" not in after
 
 
-def test_a_disk_that_fills_up_under_a_checkpoint_is_not_the_seeds_failure(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_under_a_checkpoint_is_not_the_seeds_failure(
+    tmp_path: Path, folder: Path
+) -> None:
     """The limit stands in for the disk: the system refuses writes beyond it, whatever library asks."""
-    folder = small.run(tmp_path, small.spec(), seeds=(0,))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
@@ -180,12 +192,13 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
         run_cell(small.spec(), "0" * 64, "smoke", (0,), tmp_path / "f", tmp_path / "w", "s", "cuda")
 
 
-def test_manifests_name_no_host_user_or_path(tmp_path: Path) -> None:
-    text = (small.run(tmp_path, small.spec()) / "manifest.json").read_text()
+def test_manifests_name_no_host_user_or_path(trained: Path) -> None:
+    (manifest,) = trained.rglob("manifest.json")
+    text = manifest.read_text()
     import getpass
     import socket
 
-    assert str(tmp_path) not in text
+    assert str(trained) not in text
     assert str(Path.cwd()) not in text
     assert socket.gethostname() not in text
     assert f'"{getpass.getuser()}"' not in text
@@ -236,8 +249,8 @@ def test_a_cell_ends_when_its_run_is_gone() -> None:
     assert "is gone: stopping" in error
 
 
-def test_wall_time_is_no_part_of_a_history(tmp_path: Path) -> None:
-    rows = history(small.run(tmp_path, small.spec()), 0)
+def test_wall_time_is_no_part_of_a_history(folder: Path) -> None:
+    rows = history(folder, 0)
     assert list(rows.columns) == ["step", "metric", "value"]
     assert [str(kind) for kind in rows.dtypes] == ["int64", "str", "float64"]
     assert not any("second" in metric or "time" in metric for metric in rows.metric.unique())
