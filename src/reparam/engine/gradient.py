@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reparam.errors import NumericalError, ReparamError
-from reparam.estimators.base import Coefficient, Estimator, Terms, name_of
+from reparam.estimators.base import Coefficient, Estimator, Sites, Terms, name_of
 from reparam.noise import Noise
 from reparam.program import Choose, Params, Program, Site, Trace, depends_on, middle_run, reaches_value, run
 
@@ -39,6 +39,13 @@ def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str,
     handle, and, under an estimator that needs ∂f, a program without a differentiable path from any site to its value.
     Reads values: for once, before the first estimate.
     """
+    sites = inspect(program, params)
+    check(estimator, program, params, sites)
+    return sites
+
+
+def inspect(program: Program, params: Params) -> dict[str, Site]:
+    """The program's latent sites, after the part of `prepare` that holds for any estimator."""
     trace = middle_run(program, params)
     sites = trace.latent
     if not sites:
@@ -60,6 +67,11 @@ def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str,
             "is zero: compute with the params that the program is given; of a module call "
             "torch.func.functional_call(net, params, x), not net(x)"
         )
+    return sites
+
+
+def check(estimator: Estimator, program: Program, params: Params, sites: Sites) -> None:
+    """The part of `prepare` that depends on the estimator."""
     estimator.check(sites)
     for member, names in estimator.differentiates(sites):
         if not reaches_value(program, params, names):
@@ -69,7 +81,6 @@ def prepare(estimator: Estimator, program: Program, params: Params) -> dict[str,
                 f"path leads from any site ({', '.join(names)}) to the value; use an estimator that needs only values "
                 "of f, such as score_function"
             )
-    return sites
 
 
 class Estimate(NamedTuple):

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from reparam.engine.diagnosis import unlifted
-from reparam.engine.gradient import Estimate, estimate_gradient, prepare
+from reparam.engine.gradient import Estimate, check, estimate_gradient, inspect
 from reparam.errors import ReparamError, place, reason
 from reparam.estimators.base import Estimator, Sites, name_of
 from reparam.estimators.card import Objective
 from reparam.measure.problems import PROBLEMS, Problem
 from reparam.noise import Noise, draw, draw_block, generator
-from reparam.program import Program, describe
+from reparam.program import Program
 
 SETTLING = 8
 """Estimates that an estimator with memory makes before the memory is held."""
@@ -73,9 +73,9 @@ class Case:
     def estimator(self) -> Estimator:
         return self.kind(**self.options)
 
-    @cached_property
+    @property
     def sites(self) -> Sites:
-        return describe(self.problem.program, self.problem.params)
+        return _sites(self.title)
 
     @cached_property
     def state(self) -> State:
@@ -110,6 +110,12 @@ class Case:
 
 
 @cache
+def _sites(title: str) -> Sites:
+    problem = PROBLEMS[title]
+    return inspect(problem.program, problem.params)
+
+
+@cache
 def _exact(title: str, objective: Objective, samples: int) -> tuple[dict[str, Tensor], Tensor]:
     problem = PROBLEMS[title]
     return problem.exact(objective, samples), problem.value(objective, samples)
@@ -129,7 +135,7 @@ def fits(case: Case) -> bool:
 def admits(case: Case) -> bool:
     """Whether the estimator accepts the problem; what else it raises is no refusal, and for the checks to find."""
     try:
-        prepare(case.estimator, case.problem.program, case.problem.params)
+        check(case.estimator, case.problem.program, case.problem.params, case.sites)
     except ReparamError:
         return False
     except Exception:
