@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from reparam.papers.naesseth2017.digitised import FIG4_AT_2
 from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend, line_style
+from reparam.report.style import DASHES
 
 NAMES = {"grep": "G-REP", "rsvi_b0": "B = 0", "rsvi_b1": "B = 1", "rsvi_b3": "B = 3", "rsvi_b10": "B = 10"}
 COLOURS = dict(zip(NAMES, PALETTE, strict=False))
@@ -59,32 +62,38 @@ def bias(data: PaperData) -> Canvas | None:
         frame = data.series(f"bias/{metric}", experiment="correction", x="alpha")
         one = frame[frame["seed"] == frame["seed"].min()].sort_values("alpha")
         ax.plot(one["alpha"], one["value"], "o-", color=colour, markersize=4, label=name)
-    ax.axhline(0, color=INK, linewidth=1, linestyle="--", label="with the correction")
+    for metric, mark in zip(OBJECTIVES, "x+|", strict=True):
+        frame = data.series(f"bias_corrected/{metric}", experiment="correction", x="alpha")
+        name = "with the correction, each f" if metric == "z" else None
+        ax.plot(frame["alpha"], frame["value"], mark, color=INK, markersize=7, label=name)
     ax.set_yscale("symlog", linthresh=0.1)
+    ax.margins(y=0.08)
     label(ax, x="shape α", y="relative error of ∂E[f]/∂α", y_unit="%")
-    legend(ax, columns=4)
+    legend(ax, columns=2)
     return figure
 
 
 def shapes(data: PaperData) -> Canvas | None:
     arrays = data.arrays("correction", "rsvi", 0)
-    if "corrections" not in arrays:
+    alphas = data.series("alpha", experiment="correction", estimator="rsvi").groupby("step")["value"].first()
+    if "densities" not in arrays:
         return None
-    figure, axes = canvas(columns=4, width=3.4, height=3.6)
-    for alpha, row, colour in zip((1, 2, 3, 4), arrays["corrections"], PALETTE, strict=False):
-        axes[0, 0].plot(arrays["epsilon"], np.abs(row), color=colour, label=f"α = {alpha}")
+    figure, axes = canvas(columns=1 + len(arrays["densities"]), width=3.4, height=3.6)
+    styles = zip(PALETTE, cycle(DASHES), strict=False)
+    for alpha, row, (colour, dash) in zip(alphas, arrays["corrections"], styles, strict=False):
+        axes[0, 0].plot(arrays["epsilon"], np.abs(row), color=colour, linestyle=dash, label=f"α = {alpha:g}")
     axes[0, 0].set_yscale("log")
     axes[0, 0].set_ylim(1e-5, 10)
     label(axes[0, 0], x="ε", y="|∇ log q/r|", title="correction term")
     grid = arrays["grid"]
     normal = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi)
     for ax, alpha, rsvi, grep in zip(
-        axes[0, 1:], (1, 2, 10), arrays["density_rsvi"], arrays["density_grep"], strict=True
+        axes[0, 1:], arrays["densities"], arrays["density_rsvi"], arrays["density_grep"], strict=True
     ):
         ax.plot(grid, normal, color=INK, linewidth=1.1, linestyle="--", label="N(0, 1)")
         ax.plot(grid, rsvi, color=PALETTE[0], label="RSVI")
         ax.plot(grid, grep, color=PALETTE[1], label="G-REP")
-        label(ax, x="ε", y="density", title=f"α = {alpha}")
+        label(ax, x="ε", y="density", title=f"α = {alpha:g}")
     for ax in axes[0]:
         legend(ax, columns=2)
     return figure
@@ -103,7 +112,8 @@ FIGURES = [
     Figure(
         "bias",
         "What dropping the correction costs",
-        "Relative error of the gradient through accepted noise alone, exact by quadrature. With it, 0.",
+        "Relative error of the gradient through accepted noise alone, by quadrature; crosses: the same with the "
+        "correction.",
         bias,
         ("correction",),
     ),

@@ -60,7 +60,7 @@ def correction(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
     at the shape before less this one (from the second on). At step 0, of the sizes of bias/<f>: excess_least, the least
     distance over shapes from that of log z to the next largest; fall_least, the least over f from one shape to the next
     in `alpha`. Arrays: epsilon [E], corrections [A, E], and for
-    `densities` the accepted noise of RSVI and the standardised one of G-REP: density_rsvi, density_grep [D, E].
+    `densities` [D] the accepted noise of RSVI and the standardised one of G-REP: density_rsvi, density_grep [D, E].
     """
     options, rows = spec["evaluation"], []
     epsilon = torch.linspace(-2.4, 3, 271, dtype=torch.float64)
@@ -91,7 +91,12 @@ def correction(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
     rows.append((0, "fall_least", -np.diff(bias, axis=0).max().item()))
     grid = torch.linspace(-4, 4, 401, dtype=torch.float64)
     densities = torch.tensor(options["densities"], dtype=torch.float64)
-    arrays = {"epsilon": epsilon, "corrections": torch.stack(corrections), "grid": grid}
+    arrays = {
+        "epsilon": epsilon,
+        "corrections": torch.stack(corrections),
+        "grid": grid,
+        "densities": densities,
+    }
     arrays["density_rsvi"] = torch.stack([_density_rsvi(a, grid) for a in densities])
     arrays["density_grep"] = torch.stack([_density_grep(a, grid) for a in densities])
     return Findings(rows, {name: np.asarray(array) for name, array in arrays.items()})

@@ -61,7 +61,7 @@ def rejection(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
     Rows at step = number of the κ (α), by law:
     - <law>/shape, κ (α); <law>/fit, √n D of w (z); <law>/mean_z of E[w] = A(κ) (E z = α), in standard errors;
     - <law>/exact, the derivative 1 − A² − (m − 1) A/κ (the trigamma function of α);
-    - <law>/bias_z, the error of the cell's estimator in standard errors;
+    - <law>/bias_z, the error of the cell's estimator in standard errors; <law>/relative_bias, over the derivative;
     - <law>/dropped_bias_z and <law>/dropped_relative_bias, of the accepted path differentiated without the correction;
     - <law>/worst_<metric>, at the last step.
     """
@@ -83,6 +83,7 @@ def rejection(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findi
                 (number, f"{name}/shape", float(shape)),
                 (number, f"{name}/exact", exact),
                 (number, f"{name}/bias_z", float(bias_z)),
+                (number, f"{name}/relative_bias", float(found.mean["shape"]) / exact - 1),
                 (number, f"{name}/fit", distance(z.numpy(), cdf)),
                 (number, f"{name}/mean_z", abs(float(z.mean()) - mean) / (float(z.std()) / len(z) ** 0.5)),
                 (number, f"{name}/dropped_bias_z", abs(float(slope.mean()) - exact) / error),

@@ -206,7 +206,11 @@ def rejection(data: PaperData) -> Canvas | None:
         rows = data.series(f"{law}/dropped_relative_bias", experiment="rejection", x=f"{law}/shape")
         rows = rows.assign(value=100 * rows["value"]).rename(columns={f"{law}/shape": "shape"})
         band(ax, rows, "shape", "value", estimator="rsvi", name="correction dropped", marker="o", color=RED)
-        ax.axhline(0, color=BLUE, linewidth=1.2, label="with it")
+        whole = data.series(f"{law}/relative_bias", experiment="rejection", x=f"{law}/shape")
+        whole = whole.assign(value=100 * whole["value"]).rename(columns={f"{law}/shape": "shape"})
+        for estimator, own in whole.groupby("estimator"):
+            known = {"name": "with it", "color": BLUE, "linestyle": "--"} if estimator == "rsvi" else {}
+            band(ax, own, "shape", "value", estimator=str(estimator), marker="s", **known)
         ax.set_xscale("log")
         ax.set_xticks(
             sorted(rows["shape"].unique()), labels=[f"{value:g}" for value in sorted(rows["shape"].unique())]
