@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reparam.tracking.export import export
+
 SPEC_HASH = {"pathwise": "aa" * 32, "score_function": "bb" * 32}
 
 
@@ -49,9 +51,24 @@ def write_tables(results: Path, seeds: int = 2) -> None:
     pd.DataFrame(metrics).to_parquet(tables / "metrics.parquet")
 
 
+def offline(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WANDB_MODE", "offline")
+    environment.delenv("WANDB_PROJECT", raising=False)
+
+
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    offline(monkeypatch)
     write_tables(tmp_path / "results")
     return tmp_path / "results"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exported already, for tests that only read."""
+    results = tmp_path_factory.mktemp("exported") / "results"
+    write_tables(results)
+    with pytest.MonkeyPatch.context() as environment:
+        offline(environment)
+        assert export("quick", results) == 4
+    return results

@@ -40,10 +40,11 @@ def history(results: Path, run_id: str) -> list[dict[str, Any]]:
 PATHWISE, SCORE = "a" * 16, "b" * 16
 
 
-def test_one_run_per_seed_named_after_the_spec_and_no_reference_result(results: Path) -> None:
-    assert export("quick", results) == 4
-    assert run_files(results) == [f"run-{spec}-{seed}.wandb" for spec in (PATHWISE, SCORE) for seed in (0, 1)]
-    assert json.loads((results / "quick/wandb/export.json").read_text()) == {"mode": "offline", "runs": 4}
+def test_one_run_per_seed_named_after_the_spec_and_no_reference_result(exported: Path) -> None:
+    assert run_files(exported) == [
+        f"run-{spec}-{seed}.wandb" for spec in (PATHWISE, SCORE) for seed in (0, 1)
+    ]
+    assert json.loads((exported / "quick/wandb/export.json").read_text()) == {"mode": "offline", "runs": 4}
 
 
 def test_exporting_again_replaces(results: Path) -> None:
@@ -56,9 +57,8 @@ def test_exporting_again_replaces(results: Path) -> None:
     assert sorted(path.name for path in (results / "quick").iterdir()) == ["kingma2014", "tables", "wandb"]
 
 
-def test_a_run_carries_its_group_spec_and_history(results: Path) -> None:
-    export("quick", results)
-    records = [json.loads(line) for line in inspect(results, f"{PATHWISE}-1").splitlines()]
+def test_a_run_carries_its_group_spec_and_history(exported: Path) -> None:
+    records = [json.loads(line) for line in inspect(exported, f"{PATHWISE}-1").splitlines()]
     run = next(record["run"] for record in records if record["type"] == "run")
     assert (run["run_group"], run["job_type"]) == ("kingma2014/fig2", "pathwise")
     assert run["config"]["update"]["task"] == {"latent": 3}
@@ -66,23 +66,21 @@ def test_a_run_carries_its_group_spec_and_history(results: Path) -> None:
     axes = [record["metric"] for record in records if record["type"] == "metric"]
     assert {"glob_name": "*", "step_metric": "samples_seen"}.items() <= axes[-1].items()
     rows = [
-        (row["_step"], row["samples_seen"], row["elbo/test"]) for row in history(results, f"{PATHWISE}-1")
+        (row["_step"], row["samples_seen"], row["elbo/test"]) for row in history(exported, f"{PATHWISE}-1")
     ]
     assert rows == [(0, 0, -199), (10, 1000, -189), (20, 2000, -179)]
 
 
-def test_the_summary_has_the_last_metrics_and_the_status(results: Path) -> None:
-    export("quick", results)
-    told = summary(results, f"{PATHWISE}-0")["summary"]
+def test_the_summary_has_the_last_metrics_and_the_status(exported: Path) -> None:
+    told = summary(exported, f"{PATHWISE}-0")["summary"]
     assert (told["elbo/test"], told["status"], told["step"]) == (-180, "ok", 20)
     assert "reason" not in told
 
 
-def test_a_diverged_seed_is_told_and_its_nan_stays(results: Path) -> None:
-    export("quick", results)
-    told = summary(results, f"{SCORE}-1")["summary"]
+def test_a_diverged_seed_is_told_and_its_nan_stays(exported: Path) -> None:
+    told = summary(exported, f"{SCORE}-1")["summary"]
     assert (told["status"], told["reason"]) == ("diverged", "loss is NaN")
-    assert history(results, f"{SCORE}-1")[-1]["elbo/test"] == "NaN"
+    assert history(exported, f"{SCORE}-1")[-1]["elbo/test"] == "NaN"
 
 
 def test_nothing_of_the_machine_is_written(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
