@@ -56,8 +56,8 @@ TRAJECTORIES = {
 }
 """By experiment, who leads."""
 STRUCTURED = {
-    "structured-layers1": "Structured prediction, one linear layer",
-    "structured-layers2": "Structured prediction, two linear layers",
+    "structured-layers1": "One linear layer",
+    "structured-layers2": "Two linear layers",
 }
 CERTAIN = 5.0
 """Standard errors from which on a bias is one, among some hundreds of entries."""
