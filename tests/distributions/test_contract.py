@@ -589,7 +589,11 @@ def test_a_traced_law_is_the_eager_law(name: str) -> None:
     noise = draw_block({"z": law.noise()}, ("traced",), 5, dtype=torch.float64)["z"]
 
     def both(noise):
-        return torch.vmap(lambda one: (law.path(one), law.log_prob(law.path(one))))(noise)
+        def one(noise):
+            z = law.path(noise)
+            return z, law.log_prob(z)
+
+        return torch.vmap(one)(noise)
 
     torch.testing.assert_close(build(both, (noise,), "traced")(noise), both(noise))
 
