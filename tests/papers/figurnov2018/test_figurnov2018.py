@@ -95,11 +95,12 @@ def test_references_satisfy_the_chain_rule() -> None:
 @pytest.mark.parametrize("law", ["gamma", "von_mises"])
 def test_errors_of_derivatives(law: str) -> None:
     evaluation = {"law": law, "dtype": "float64", "timed": 10, "timings": 1}
-    ours, rough = (
+    ours, automatic, rough = (
         found(evaluation, name, procedure="derivative")[0, "error"]
-        for name in ("pathwise", "finite_difference")
+        for name in ("pathwise", "implicit", "finite_difference")
     )
     assert ours < 1e-12 < rough < 1e-6
+    assert automatic < 1e-10
 
 
 def test_a_wrong_derivative_is_far_off(monkeypatch: pytest.MonkeyPatch) -> None:

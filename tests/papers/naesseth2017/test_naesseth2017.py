@@ -75,11 +75,18 @@ def test_the_tutorials_map_is_far_off() -> None:
     assert wrong == pytest.approx(134 / 27) and right == pytest.approx(2.0)
 
 
-def test_densities_of_noise_are_densities() -> None:
+def test_densities_of_noise_are_those_of_its_gamma_variable() -> None:
+    """G-REP's noise is standardised, RSVI's has the mean and variance α of z = d (1 + ε/3√d)³."""
     grid = torch.linspace(-12, 12, 20001, dtype=torch.float64)
-    for density in (paper._density_rsvi, paper._density_grep):
-        mass = torch.trapezoid(density(torch.tensor(2.0, dtype=torch.float64), grid), grid)
-        assert mass.item() == pytest.approx(1.0, abs=1e-4)
+    alpha = torch.tensor(2.0, dtype=torch.float64)
+    z = (alpha - 1 / 3) * (1 + grid / (9 * alpha - 3).sqrt()) ** 3
+    for density, variable, moments in (
+        (paper._density_rsvi, z, (1, 2, 6)),
+        (paper._density_grep, grid, (1, 0, 1)),
+    ):
+        for power, moment in enumerate(moments):
+            mean = torch.trapezoid(density(alpha, grid) * variable**power, grid)
+            assert mean.item() == pytest.approx(moment, abs=1e-4)
 
 
 def test_variances_are_sampled_and_exact() -> None:

@@ -80,6 +80,7 @@ def test_importance_sampling_is_right_on_average() -> None:
     rows = found("importance_sampling", sizes)
     assert abs(rows[1000, "relative"] - 1) < 0.02 and rows[10, "bias"] < 0
     assert rows[1000, "rmse"] < 0.2 * rows[10, "rmse"]
+    assert rows[0, "slope"] == pytest.approx(np.log(rows[1000, "rmse"] / rows[10, "rmse"]) / np.log(100))
 
 
 def test_full_bayes_has_its_gradients() -> None:

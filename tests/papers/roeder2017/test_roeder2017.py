@@ -67,3 +67,19 @@ def test_figures_draw_what_there_is() -> None:
     data = as_data((experiment, "stl", entries) for experiment, entries in parts)
     with theme():
         assert all(figure.draw(data) for figure in FIGURES)
+
+
+def test_the_legend_says_what_is_left_at_the_posterior() -> None:
+    left = {"stl": 1e-25, "pathwise": 0.96}
+    parts = [
+        (
+            "landing",
+            name,
+            {(0, "distance"): 0.1, (0, "relative"): 1.5, (1, "distance"): 0.0, (1, "relative"): end},
+        )
+        for name, end in left.items()
+    ]
+    (figure,) = (figure for figure in FIGURES if figure.name == "landing")
+    with theme():
+        texts = [text.get_text() for text in figure.draw(as_data(parts)).axes[0].get_legend().get_texts()]
+    assert sorted(texts) == ["path derivative (STL); 0 at t = 0", "total derivative; 0.96 at t = 0"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from reparam import oracles
+from reparam import data, oracles
 from reparam.cells import procedures
 from reparam.distributions import Normal, PlanarFlow
 from reparam.papers.tutorials import laws, objectives, paths, problems, rejection, uses
@@ -110,6 +110,15 @@ def test_laws_fit_and_a_wrong_scale_does_not(monkeypatch: pytest.MonkeyPatch) ->
     assert rows[0, "gradient_z/laplace"] < 5.5 < rows[0, "gradient_z/wrong"]
 
 
+def test_normal_draws_are_held_against_their_mean_and_variance() -> None:
+    spec = {"paper": "tutorials", "experiment": "test", "evaluation": {"draws": 400}}
+    spec["method"] = {"name": "pathwise", "options": {}}
+    findings = procedures.get("tutorials", "laws")(spec, 0, torch.device("cpu"))
+    rows, z = {metric: value for _, metric, value in findings.rows}, findings.arrays["z"]
+    assert rows["mean_z"] == pytest.approx(abs(np.mean(z) - 0.4) / (1.3 / 20))
+    assert rows["variance_z"] == pytest.approx(abs(np.var(z, ddof=1) / 1.69 - 1) / math.sqrt(2 / 399))
+
+
 def test_distance_is_that_of_kolmogorov_and_smirnov() -> None:
     values = np.random.default_rng(0).normal(size=500)
     assert laws.distance(values, stats.norm.cdf) == pytest.approx(
@@ -147,6 +156,19 @@ def test_rejection_needs_its_correction() -> None:
     )
     mean, _ = integrate.quad(lambda w: 1 - rejection._cosine_cdf(w, 5.0), -1, 1)
     assert mean - 1 == pytest.approx(rejection.ratio(5))
+
+
+def test_a_wrong_mean_of_rejection_samples_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation = {"draws": 1000, "kappas": [5], "alphas": [1]}
+    right = rejection._known
+    shifts = {}
+    for shift in (0, 0.5):
+        monkeypatch.setattr(
+            rejection, "_known", lambda *law, by=shift: (right(*law)[0], right(*law)[1] + by, right(*law)[2])
+        )
+        shifts[shift] = found("rejection", evaluation, "rsvi", boost=0)
+    for law in ("gamma", "sphere"):
+        assert shifts[0][0, f"{law}/worst_mean_z"] < 5.5 < shifts[0.5][0, f"{law}/worst_mean_z"]
 
 
 def test_jacobians_hold_and_a_doubled_noise_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,6 +262,30 @@ def test_a_law_that_is_held_learns_less_and_a_dead_gradient_nothing_more(
     monkeypatch.setattr(uses, "estimate_gradient", dead)
     rows = found("use", evaluation)
     assert rows[30, "objective"] == rows[30, "objective_held"]
+
+
+def test_bound_of_the_categorical_vae_is_that_of_its_64_codes() -> None:
+    """Σ_z q(z|x) (log p(x|z) + log p(z) − log q(z|x)), by numpy."""
+    model = uses.categorical_vae(torch.Generator().manual_seed(0))
+    params = {
+        name: entry + 0.3 * torch.sin(torch.arange(entry.numel())).view(entry.shape)
+        for name, entry in model.params.items()
+    }
+    weight, bias, out, level = (
+        params[n].double().numpy()
+        for n in ("encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias")
+    )
+    x = data.prepare(data.load("digits"), "threshold").train[:100].double().numpy()
+    logits = ((x - x.mean(0).clip(0.02, 0.98)) @ weight.T + bias).reshape(-1, 2, 8)
+    log_q = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    total = 0.0
+    for first in range(8):
+        for second in range(8):
+            pixels = level + out[:, first] + out[:, 8 + second]
+            likelihood = (x * pixels - np.log1p(np.exp(pixels))).sum(-1)
+            log_code = log_q[:, 0, first] + log_q[:, 1, second]
+            total += (np.exp(log_code) * (likelihood - 2 * math.log(8) - log_code)).mean()
+    assert float(model.objective(params)) == pytest.approx(total, rel=1e-5)
 
 
 def test_tuning_lowers_the_variance_and_leaves_the_mean() -> None:

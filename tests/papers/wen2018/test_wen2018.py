@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -45,6 +47,8 @@ def test_rows_follow_from_variances_and_covariances() -> None:
         assert rows[1, "to_theorem/hidden"] == pytest.approx(3.5 / (2 + 0.75 * together))
         assert rows[2, "knee/output"] == 4 and rows[2, "tenfold_covariance/output"] == 20
         assert rows[2, "last_slope/hidden"] == pytest.approx(-0.2798, abs=1e-4)
+        # the line through three evenly spaced points is as steep as that between the outer two
+        assert rows[2, "slope/hidden"] == pytest.approx(math.log(2.375 / 8) / math.log(16))
         assert (0, "covariance/hidden") not in rows
 
 
