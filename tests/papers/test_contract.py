@@ -1,6 +1,9 @@
 """What every paper's folder promises: a new one is tested by existing."""
 
 import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,6 +20,7 @@ from reparam.report.style import theme
 PAPERS = pytest.mark.parametrize("paper", experiments.papers())
 
 
+@cache
 def cells(paper: str) -> dict[str, list[Cell]]:
     return {scale: [c for e in experiments.expand(paper, scale) for c in e.cells] for scale in SCALES}
 
@@ -59,6 +63,62 @@ def test_methods_and_procedures_exist_with_these_options(paper: str) -> None:
             assert method["name"] in {*estimators.names(), *sources.learners()}, cell.path
         else:
             procedures.get(paper, procedure)
+
+
+WORDS: dict[str, dict[str, Any]] = {
+    "loo": {"baseline": "leave_one_out"},
+    "mean": {"baseline": "mean"},
+    "optimal": {"baseline": "optimal"},
+    "moving_average": {"baseline": "moving_average"},
+    "independent": {"coupled": False},
+    "c": {"centre": True},
+    "vn": {"normalise": True},
+    "idb": {"baseline_units": 100},
+    "fixed": {"tuned": "none"},
+}
+SHORT = {"concrete": "relaxed_bound", "rws": "reweighted_wake_sleep"}
+
+
+def said(label: str) -> tuple[str, dict[str, Any]] | None:
+    """Estimator or learner, and the options that a label speaks of; a number alone is under `number`."""
+    known = sorted({*estimators.names(), *SHORT}, key=len, reverse=True)
+    name = next((name for name in known if re.match(rf"{name}(_|$)", label)), None)
+    if name is None:
+        return None
+    options: dict[str, Any] = {}
+    for boost, number, word in re.findall(
+        r"_(b?)(\d[\d.]*)|_(moving_average|[a-z]+)", label.removeprefix(name)
+    ):
+        options |= WORDS[word] if word else {"boost" if boost else "number": float(number)}
+    return name, options
+
+
+def has(method: Mapping[str, Any], option: str, value: Any) -> bool:
+    """Whether a method's options (or defaults) are so; a number is its samples, or its temperature to two digits."""
+    options = method["options"]
+    if method["name"] in estimators.names():
+        made = estimators.make(method["name"], options)
+        options = {name: getattr(made, name) for name in dir(made) if not name.startswith("_")}
+    if option != "number":
+        return bool(options.get(option) == value)
+    counts = {options[name] for name in ("inner", "samples") if name in options}
+    counts |= {nested["samples"] for name, nested in options.items() if name == "estimator"}
+    return value in (counts if counts and value.is_integer() else {round(options["temperature"], 2)})
+
+
+@PAPERS
+def test_labels_say_what_the_options_are(paper: str) -> None:
+    """`rsvi_b3` has a boost of 3, `gumbel_rao_1000` averages 1,000 inner draws, `score_function_loo` leaves one out."""
+    for cell in {cell.path: cell for found in cells(paper).values() for cell in found}.values():
+        method, meant = cell.spec["method"], said(cell.estimator)
+        if (
+            meant
+            and method["name"] != "mixed"
+            and method["name"] in {*estimators.names(), *sources.learners()}
+        ):
+            name, options = meant
+            assert method["name"] in {name, SHORT.get(name)}, cell.path
+            assert all(has(method, *option) for option in options.items()), cell.path
 
 
 @PAPERS

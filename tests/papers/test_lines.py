@@ -98,7 +98,8 @@ def test_lines_are_the_rows_of_their_labels_and_a_newcomer_is_drawn(paper: str) 
         seen |= any("newcomer" in t.get_text() for legend in legends if legend for t in legend.get_texts())
         if expected is not None:
             panels = [list(drawn(ax, data)) for ax in axes]
-            assert [series(lines, data) for lines in panels] == expected, figure.name
+            shows = [series(lines, data) for lines in panels]
+            assert shows == expected, f"{name} now shows\n{yaml.safe_dump(shows, allow_unicode=True)}"
             for lines in panels:
                 check_labels(figure, lines, data)
     assert seen
