@@ -58,9 +58,10 @@ def cost(name: str) -> Cost:
 
 
 def grid(options: Mapping[str, Any]) -> Array:
-    """k [K] from {from, to, points, spacing: linear or log}."""
+    """k [K] from {from, to, points, spacing: linear or log, through: points besides}."""
     ends = options["from"], options["to"], int(options["points"])
-    return np.geomspace(*ends) if options["spacing"] == "log" else np.linspace(*ends)
+    even = np.geomspace(*ends) if options["spacing"] == "log" else np.linspace(*ends)
+    return np.union1d(even, options.get("through", []))
 
 
 def as_tensor(k: Array) -> Tensor:

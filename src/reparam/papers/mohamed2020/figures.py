@@ -11,6 +11,8 @@ from matplotlib.figure import Figure as Canvas
 
 from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
 
+ZERO = 1e-6
+"""Variances that are 0 but for rounding lie below it, and below the panels."""
 SYMBOLS = {"mean": "μ", "scale": "σ"}
 COSTS = {
     "quadratic": ("fig2-quadratic", "$(x-k)^2$"),
@@ -38,21 +40,24 @@ def _points(ax: Axes, rows: pd.DataFrame, x: str, estimator: str, name: str, col
 def _panel(ax: Axes, data: PaperData, cost: str, parameter: str, estimators: Sequence[str]) -> None:
     """Lines by quadrature and points as measured."""
     experiment, title = COSTS[cost]
+    least = []
     for estimator, (name, colour) in curves(CURVES, estimators).items():
         metric = f"variance/{estimator}/{parameter}"
         line = data.series(metric, experiment=f"exact-{cost}", x="k")
         if not line.empty:
-            positive = line[line["value"] > 1e-6]
-            ax.plot(positive["k"], positive["value"], color=colour, linewidth=1.2)
+            ax.plot(line["k"], line["value"].clip(lower=ZERO), color=colour, linewidth=1.2)
         else:
             own = data.series(f"exact/{parameter}", experiment=experiment, estimator=estimator, x="k")
             own = own[own["seed"] == own["seed"].min()]
             ax.plot(own["k"], own["value"], color=colour, linewidth=1.2)
         rows = data.series(f"variance/{parameter}", experiment=experiment, estimator=estimator, x="k")
-        rows = rows[rows["value"] > 1e-6]
+        rows = rows[rows["value"] > ZERO]
         if not rows.empty:
+            least.append(rows["value"].min())
             _points(ax, rows, "k", estimator, name, colour)
     ax.set_yscale("log")
+    if least:
+        ax.set_ylim(bottom=min(least) / 2)
     if cost != "quadratic":
         ax.set_xscale("log")
         ticks = [k for k in (0.1, 0.2, 0.5, 1, 2, 5, 10) if cost == "exponential" or 0.5 <= k <= 5]
@@ -144,19 +149,12 @@ def logistic(data: PaperData) -> Canvas | None:
     along = data.wildcards("variance/*/mean", experiment="logistic-variance")
     known = CURVES | {"score_function_moving_average": ("… running average", PALETTE[3])}
     names = curves(known, [*bound["estimator"], *along])
-    figure, axes = canvas(columns=3, width=4.2, height=3.6)
-    for estimator, rows in bound.groupby("estimator"):
-        name, colour = names[str(estimator)]
-        band(
-            axes[0, 0],
-            rows,
-            "step",
-            "value",
-            estimator=str(estimator),
-            name=name,
-            color=colour,
-            linestyle="-",
-        )
+    figure, axes = canvas(columns=3, width=4.2, height=4.6)
+    # the path's full line first, under the dashes of those that coincide with it
+    for estimator in sorted(set(bound["estimator"]), key=lambda name: (name != "pathwise", name)):
+        rows = bound[bound["estimator"] == estimator]
+        name, colour = names[estimator]
+        band(axes[0, 0], rows, "step", "value", estimator=estimator, name=name, color=colour)
     label(axes[0, 0], x="step", y="bound", y_unit="nats per datum")
     groups = {"mean": "the mean", "log_scale": "the log scale"}
     for ax, (group, symbol) in zip(axes[0, 1:], groups.items(), strict=True):
@@ -165,7 +163,7 @@ def logistic(data: PaperData) -> Canvas | None:
             rows = data.series(f"variance/{estimator}/{group}", experiment="logistic-variance")
             if not rows.empty and len(rows) == len(path):
                 rows = rows.assign(value=rows["value"] / path["value"])
-                style = {"color": colour, "marker": "o", "markersize": 3.5, "linestyle": "-"}
+                style = {"color": colour, "marker": "o", "markersize": 3.5}
                 band(ax, rows, "step", "value", estimator=estimator, name=name, geometric=True, **style)
         ax.set_yscale("log")
         label(ax, x="step of the pathwise training", y="variance over the path's", title=f"for {symbol}")

@@ -64,8 +64,8 @@ def bias(data: PaperData) -> Canvas | None:
         ax.plot(one["alpha"], one["value"], "o-", color=colour, markersize=4, label=name)
     for metric, mark in zip(OBJECTIVES, "x+|", strict=True):
         frame = data.series(f"bias_corrected/{metric}", experiment="correction", x="alpha")
-        name = "with the correction, each f" if metric == "z" else None
-        ax.plot(frame["alpha"], frame["value"], mark, color=INK, markersize=7, label=name)
+        text = "with the correction, each f" if metric == "z" else None
+        ax.plot(frame["alpha"], frame["value"], mark, color=INK, markersize=7, label=text)
     ax.set_yscale("symlog", linthresh=0.1)
     ax.margins(y=0.08)
     label(ax, x="shape α", y="relative error of ∂E[f]/∂α", y_unit="%")

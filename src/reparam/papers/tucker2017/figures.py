@@ -24,8 +24,9 @@ def toy(data: PaperData) -> Canvas | None:
             drawn = True
             band(ax, rows, "step", "value", estimator=str(estimator))
         ax.xaxis.set_major_formatter(EngFormatter())
-        legend(ax)
     optima(axes[0, 0])
+    for ax in axes[0]:
+        legend(ax)
     label(axes[0, 0], x="gradient steps", y="expected loss", title="Loss")
     label(axes[0, 1], x="gradient steps", y="ln variance of the gradient", title="Log variance")
     return figure if drawn else None
@@ -46,8 +47,8 @@ def relaxed_optimum(data: PaperData) -> Canvas | None:
 
 def optima(ax: Axes) -> None:
     """Where the loss starts, and the least there is."""
-    ax.axhline(LEAST, color=INK, linewidth=0.8, linestyle=":")
-    ax.axhline(START, color=INK, linewidth=0.8, linestyle="--")
+    ax.axhline(LEAST, color=INK, linewidth=0.8, linestyle=":", label="the least loss")
+    ax.axhline(START, color=INK, linewidth=0.8, linestyle="--", label="at the start")
 
 
 TRAJECTORIES = {

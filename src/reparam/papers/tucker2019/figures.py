@@ -41,6 +41,7 @@ def signal_and_bias(data: PaperData) -> Canvas | None:
         return None
     label(ratio, x="samples K", y="|mean| / standard deviation", title="signal to noise, b")
     label(bias, x="samples K", y="|bias| / |gradient|", title="bias, b")
+    bias.set_ylim(bottom=0.1)
     label(exact, x="samples K", y="|bias| / |gradient|", title="exact bias, one dimension")
     for ax in axes[0]:
         legend(ax, columns=1)
@@ -53,7 +54,8 @@ FIGURES = [
         "Signal, noise and bias on the toy",
         "Gradients for b of the bound of K samples, near the optimum; mean over seeds with a 95 % band. DReG's ratio "
         "rises as √K where the total derivative's falls as 1/√K. The path derivative has the highest ratio, about a "
-        "wrong mean. Right: means by quadrature over all noise; what lies at 1e-8 is the quadrature's own error.",
+        "wrong mean; with one sample it has no bias, and lies below the middle panel. Right: means by quadrature over "
+        "all noise; what lies at 1e-8 is the quadrature's own error.",
         signal_and_bias,
         ("samples", "exact"),
     )

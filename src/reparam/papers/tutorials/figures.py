@@ -51,8 +51,9 @@ FIGURES = [
     Figure(
         "simplex",
         "Gumbel-max and its relaxation",
-        "400 draws for π = (0.5, 0.3, 0.2), the same noise at each temperature; the cross is π. At τ = "
-        "0.001 they are the corners that Gumbel-max takes, at 1,000 all are uniform.",
+        "400 draws for π = (0.5, 0.3, 0.2), the same noise at each temperature; the cross is π. Beside a corner: its "
+        "class, and the share of draws nearest to it, which is π's at every τ. At τ = 0.001 nearly all lie at the "
+        "corners that Gumbel-max takes, at 1,000 all are uniform.",
         simplex,
         ("gumbel",),
     ),
@@ -75,15 +76,16 @@ FIGURES = [
         "temperature",
         "Temperature: bias against variance",
         "(w·z − x)² of four categories. At low temperatures Gumbel-Softmax has more variance than the "
-        "score function that it is to improve on.",
+        "score function that it is to improve on. Squares: a bias of more than 5.5 standard errors; open circles: "
+        "what is left is the noise of the mean, which rises as τ falls.",
         temperature,
         ("temperature", "discrete-*"),
     ),
     Figure(
         "ranks",
         "Bias and variance of estimators of discrete variables",
-        "Full squares: a bias of more than 5.5 standard errors. Open circles: what is left is noise. "
-        "REBAR and RELAX with the control variates that they start with, and (diamonds) with trained ones.",
+        "Full: a bias of more than 5.5 standard errors. Open: what is left is noise. REBAR and RELAX with the control "
+        "variates that they start with, and (half full) with trained ones.",
         ranks,
         ("discrete-*", "tuned-*"),
     ),
@@ -123,7 +125,8 @@ FIGURES = [
         "training",
         "Trained models",
         "Left: a VAE of digits (exercise 2), mean over seeds with a 95 % band. Right: the tutorial's "
-        "other uses, as the share of the whole rise.",
+        "other uses, as the share of each one's whole rise, so that all end at 100 %; crosses: the same steps "
+        "with the laws' parameters held.",
         training,
         ("categorical-vae", "uses-*"),
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter
@@ -22,6 +24,18 @@ from reparam.report.figures import (
 )
 
 BLUE, ORANGE, GREEN, RED, GREY = (PALETTE[i] for i in (0, 1, 2, 6, 7))
+SEEN = 5.5
+"""Standard errors from which on a bias is one."""
+MARKS = {
+    "gumbel_softmax": ("s", 8),
+    "straight_through": ("^", 8),
+    "reinmax": ("v", 8),
+    "score_function": ("o", 8),
+    "score_function_loo": ("p", 9),
+    "rebar": ("d", 6),
+    "relax": ("D", 11),
+}
+"""And their sizes; REBAR and RELAX start at one place."""
 
 
 def variance(data: PaperData) -> Canvas | None:
@@ -45,6 +59,7 @@ def variance(data: PaperData) -> Canvas | None:
                 "o",
                 markerfacecolor="none",
                 color=line_style(estimator)["color"],
+                clip_on=False,
                 label=f"{readable(estimator)}, formula",
             )
         ax.set_yscale("log")
@@ -67,6 +82,14 @@ def temperature(data: PaperData) -> Canvas | None:
         frame = data.series(metric, experiment="temperature", x="x")
         for estimator, rows in frame.groupby("estimator"):
             band(ax, rows, "x", "value", estimator=str(estimator), geometric=True)
+            if metric == "relative_bias":
+                means = data.beside(rows.drop(columns="x"), "x").groupby("x")["value"]
+                errors = data.series("bias_z", experiment="temperature", estimator=str(estimator), x="x")
+                seen = errors.groupby("x")["value"].mean() > SEEN
+                middle = np.exp(means.agg(lambda part: np.log(part).mean()))
+                colour = line_style(str(estimator))["color"]
+                ax.plot(middle[seen].index, middle[seen], "s", color=colour, markersize=5)
+                ax.plot(middle[~seen].index, middle[~seen], "o", color=colour, markerfacecolor="none")
         for estimator in ("score_function", "score_function_loo", "straight_through", "rebar"):
             level = number(data, metric, "discrete-problemcategories", estimator)
             if metric == "variance" or estimator == "straight_through":
@@ -177,19 +200,21 @@ def ranks(data: PaperData) -> Canvas | None:
                 if trained and estimator == "score_function":
                     continue  # what the trained ones are judged by, drawn already
                 bias = number(data, "relative_bias", experiment, str(estimator))
-                seen = number(data, "bias_z", experiment, str(estimator)) > 5.5
-                colour = line_style(str(estimator))["color"]
+                seen = number(data, "bias_z", experiment, str(estimator)) > SEEN
+                mark, size = MARKS.get(str(estimator), ("*", 9))
                 ax.plot(
                     rows["value"].mean(),
                     100 * bias,
-                    "s" if seen else "D" if trained else "o",
-                    markersize=8,
-                    markeredgecolor=colour,
-                    markerfacecolor=colour if seen else "none",
+                    mark,
+                    markersize=size,
+                    color=line_style(str(estimator))["color"],
+                    markerfacecoloralt="none",
+                    fillstyle="full" if seen else "left" if trained else "none",
                     label=f"{readable(str(estimator))}{trained}",
                 )
         ax.set_xscale("log")
         ax.set_yscale("log")
+        ax.margins(0.1)
         ax.xaxis.set_minor_formatter(NullFormatter())
         label(ax, x="variance of one estimate", y="bias over the gradient's norm", y_unit="%", title=title)
         legend(ax, columns=2)
@@ -209,7 +234,7 @@ def rejection(data: PaperData) -> Canvas | None:
         whole = data.series(f"{law}/relative_bias", experiment="rejection", x=f"{law}/shape")
         whole = whole.assign(value=100 * whole["value"]).rename(columns={f"{law}/shape": "shape"})
         for estimator, own in whole.groupby("estimator"):
-            known = {"name": "with it", "color": BLUE, "linestyle": "--"} if estimator == "rsvi" else {}
+            known: dict[str, Any] = {"name": "with it", "color": BLUE} if estimator == "rsvi" else {}
             band(ax, own, "shape", "value", estimator=str(estimator), marker="s", **known)
         ax.set_xscale("log")
         ax.set_xticks(
@@ -277,20 +302,26 @@ def training(data: PaperData) -> Canvas | None:
     label(
         left,
         x="steps",
-        y="bound, by enumeration",
+        y="exact bound",
         y_unit="nats per datum",
         title="Two variables of eight classes",
     )
     uses = data.series("objective", experiment="uses-*")
     for at, ((experiment, method), rows) in enumerate(uses.groupby(["experiment", "estimator"])):
         table = rows.pivot_table(index="step", columns="seed", values="value")
-        share = ((table - table.iloc[0]) / (table.iloc[-1] - table.iloc[0])).mean(axis=1)
+        rise = table.iloc[-1] - table.iloc[0]
+        share = ((table - table.iloc[0]) / rise).mean(axis=1)
         name = readable(str(experiment).removeprefix("uses-use"))
         name += "" if method == "pathwise" else f", {readable(str(method))}"
         colour = PALETTE[at % len(PALETTE)]
         right.plot(
             share.index, 100 * share, color=colour, linestyle=("-", "--", ":", "-.")[at % 4], label=name
         )
+        held = data.series("objective_held", experiment=str(experiment), estimator=str(method))
+        if not held.empty:
+            still = ((held.set_index("seed")["value"] - table.iloc[0]) / rise).mean()
+            right.plot(held["step"].max(), 100 * still, "x", color=colour, markersize=7, clip_on=False)
+    right.plot([], [], "x", color=INK, label="its laws held")
     label(
         right, x="steps", y="of the way from start to end", y_unit="%", title="A model for each use, pathwise"
     )

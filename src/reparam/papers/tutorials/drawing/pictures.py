@@ -270,5 +270,11 @@ def simplex(data: PaperData) -> Canvas | None:
         ax.plot(*(np.array([0.5, 0.3, 0.2]) @ CORNERS), "x", color=RED, markersize=7, markeredgewidth=2)
         ax.set_aspect("equal")
         ax.set_axis_off()
-        ax.set_title(f"τ = {tau:g}" + (" (max)" if tau < 0.01 else ""))
+        ax.set_title(f"τ = {tau:g}")
+        places = ((0, -0.13, "left"), (0, -0.13, "right"), (0.07, -0.03, "left"))
+        nearest = arrays[f"simplex_{at}"].argmax(-1)
+        for corner, (right, up, side) in enumerate(places):
+            x, y = CORNERS[corner]
+            share = 100 * (nearest == corner).mean()
+            ax.text(x + right, y + up, f"{corner + 1}: {share:.0f} %", ha=side, fontsize=8.5)
     return figure
