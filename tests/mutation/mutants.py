@@ -10,8 +10,8 @@ Three kinds, everywhere in the code that computes (not in cards, messages or che
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +24,23 @@ class Mutant(NamedTuple):
     function: str
     line: int
     what: str
-    tree: ast.Module
+    place: int
+    """Its number among the places of the file that can be made wrong."""
+    fault: int
+    """Its number among the faults of that place."""
 
     @property
     def key(self) -> str:
         """A name that does not move with the lines."""
         return f"{self.file.stem}.{self.function}: {self.what}"
+
+    @property
+    def tree(self) -> ast.Module:
+        """The whole file with the fault."""
+        tree = ast.parse(self.file.read_text(encoding="utf-8"))
+        _, target = next(islice(_places(tree), self.place, None))
+        _Replace(target, _faults(target)[self.fault][1]).visit(tree)
+        return ast.fix_missing_locations(tree)
 
     def __str__(self) -> str:
         return f"{self.file.stem}:{self.line}: {self.what}"
@@ -38,15 +49,9 @@ class Mutant(NamedTuple):
 def mutants(file: Path) -> Iterator[Mutant]:
     """Every mutant of a source file, in the order of its lines."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    count = sum(1 for _ in _places(tree))
-    for i in range(count):
-        function, place = next(p for n, p in enumerate(_places(tree)) if n == i)
+    for i, (function, place) in enumerate(_places(tree)):
         for k, (what, _) in enumerate(_faults(place)):
-            changed = copy.deepcopy(tree)
-            _, target = next(p for n, p in enumerate(_places(changed)) if n == i)
-            fault = _faults(target)[k][1]
-            _Replace(target, fault).visit(changed)
-            yield Mutant(file, function, place.lineno, what, ast.fix_missing_locations(changed))
+            yield Mutant(file, function, place.lineno, what, i, k)
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:

@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import inspect
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -17,7 +17,6 @@ import pytest
 import test_formulas
 
 from reparam import estimators
-from reparam.estimators import Estimator
 from reparam.measure import contract
 from reparam.measure.contract import Case
 from reparam.measure.contract.cases import by_setting
@@ -26,8 +25,9 @@ from reparam.measure.contract.moments import BOUND
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "reparam"
-ORDER = ("plates", "evaluations", "own parameters", "derivative", "signals", "means", "refusals", "nested")
-"""The contract's checks: those first that see most faults in a second."""
+QUICK = ("plates", "evaluations", "own parameters", "derivative", "signals")
+SLOW = ("means", "refusals", "nested")
+"""The contract's checks, those first that see most faults in a second."""
 
 
 @contextlib.contextmanager
@@ -50,9 +50,12 @@ def first_means_are_red(names: Iterable[str]) -> bool:
     """Whether an unbiased one of these estimators is not, by LEAST draws on its first two problems."""
 
     def off(case: Case) -> bool:
-        return not measure(case, case.state, LEAST).gradient.z <= BOUND
+        found = measure(case, case.state, LEAST)
+        return not max(found.gradient.z, found.value.z) <= BOUND
 
-    return _is_red(names, lambda kind, every: kind.card.unbiased and any(map(off, every[:2])))
+    return _any(
+        off(case) for name in names if estimators.get(name).card.unbiased for case in _cases(name)[:2]
+    )
 
 
 def formulas_are_red(names: Collection[str]) -> bool:
@@ -66,13 +69,12 @@ def formulas_are_red(names: Collection[str]) -> bool:
     return False
 
 
-def contract_is_red(names: Iterable[str]) -> bool:
+def contract_is_red(names: Iterable[str], checks: Iterable[str] = QUICK + SLOW) -> bool:
     """Whether a check of the contract fails, or breaks down, for one of these estimators; it stops at the first."""
-
-    def failing(kind: type[Estimator], every: list[Case]) -> bool:
-        return any(_fails(check, cases) for check in ORDER for cases in _groups(check, every))
-
-    return _is_red(names, failing)
+    every = [_cases(name) for name in names]
+    return _any(
+        _fails(check, cases) for check in checks for found in every for cases in _groups(check, found)
+    )
 
 
 @cache
@@ -91,26 +93,45 @@ def _groups(check: str, every: list[Case]) -> list[list[Case]]:
     return groups
 
 
-def _is_red(names: Iterable[str], failing: Callable[[type[Estimator], list[Case]], bool]) -> bool:
+def _cases(name: str) -> list[Case]:
+    """Cases with estimators yet to be made."""
+    return [Case(estimators.get(name), *place) for place in admitted(name)]
+
+
+def _any(red: Iterable[bool]) -> bool:
+    """Whether any is, or finding out breaks down."""
     try:
-        for name in names:
-            kind = estimators.get(name)
-            if failing(kind, [Case(kind, *place) for place in admitted(name)]):
-                return True
+        return any(red)
     except Exception:
         return True
-    return False
 
 
 def _fails(check: str, cases: list[Case]) -> bool:
     return not all(finding.passed for finding in contract.CHECKS[check](cases))
 
 
+class KillersFirst:
+    """A pytest plug-in: the tests that saw an earlier fault come before the others of their file."""
+
+    def __init__(self) -> None:
+        self.killers: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.killers.add(report.nodeid)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: item.nodeid not in self.killers)
+
+
+ORDER = KillersFirst()
+
+
 def suite_is_red(file: Path) -> bool:
     """Whether a file of tests, run in this process, has a test that fails."""
     arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return file.exists() and pytest.main([*arguments, str(file)]) == pytest.ExitCode.TESTS_FAILED
+        return file.exists() and pytest.main([*arguments, str(file)], [ORDER]) == pytest.ExitCode.TESTS_FAILED
 
 
 def _codes(tree: ast.Module, file: Path) -> dict[str, CodeType]:
