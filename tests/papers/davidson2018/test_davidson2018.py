@@ -38,6 +38,13 @@ def test_the_sampler_is_right_and_without_its_correction_is_not(dimension: int) 
     assert rows[0, "bias_most"] == max(abs(rows[i, "bias"]) for i in range(3)) > 1
 
 
+@pytest.mark.parametrize("dimension", [2, 20])
+def test_the_area_is_that_of_the_unit_sphere(dimension: int) -> None:
+    """2 π^(m/2) / Γ(m/2)."""
+    area = 2 * mp.pi ** (mp.mpf(dimension) / 2) / mp.gamma(mp.mpf(dimension) / 2)
+    assert found(dimension, [1.0, 12.0, 20.0])[0, "area"] == pytest.approx(float(area), rel=1e-12)
+
+
 def test_a_wrong_rule_of_acceptance_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ulrich, "first_accepted", lambda x: (x.long().amax(-1) * 0, torch.zeros_like(x[..., 0]))

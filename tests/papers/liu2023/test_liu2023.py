@@ -7,7 +7,7 @@ import torch
 from reparam import estimators
 from reparam.cells import procedures
 from reparam.papers.liu2023.figures import FIGURES
-from reparam.papers.liu2023.procedures import exact_gradient, mean_estimate, polynomial
+from reparam.papers.liu2023.procedures import calls_of, exact_gradient, mean_estimate, polynomial
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
@@ -61,7 +61,12 @@ def test_exact_up_to_a_degree_and_not_beyond(name: str, degree: int) -> None:
 @pytest.mark.parametrize(("name", "expected"), [("straight_through", 1), ("reinmax", 2)])
 def test_order_of_accuracy(name: str, expected: int) -> None:
     found = {metric: value for _, metric, value in rows("order", name, scales=[0.1, 0.05])}
-    assert found["order"] == pytest.approx(expected, abs=0.1)
+    assert found["order"] == pytest.approx(expected, abs=0.1) and found["calls"] == 1
+
+
+def test_every_call_of_f_is_counted() -> None:
+    """rebar looks at the sample, and at two relaxations in one call."""
+    assert calls_of(estimators.make("rebar", {}), lambda z: z.square().sum(-1), LOGITS) == 2
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)

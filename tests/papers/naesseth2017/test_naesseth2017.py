@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 from findings import findings
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from reparam.evidence.claims import load_claims
 from reparam.papers.naesseth2017 import digitised
@@ -44,6 +44,24 @@ def path_alone(alpha: float, slope) -> float:
         return density * slope(z) * dh
 
     return integrate.quad(integrand, -scale + 1e-12, 12, points=[0.0], limit=200)[0]
+
+
+@pytest.mark.parametrize("alpha", [1.0, 10.0])
+def test_the_distance_of_the_noise_from_a_normal(alpha: float) -> None:
+    """Total variation by scipy: of the map of a gamma variable, and of a standardised log-gamma one."""
+    rows = found("correction", {"alpha": [alpha, 12.0], "densities": [1]})
+    d, spread = alpha - 1 / 3, special.polygamma(1, alpha) ** 0.5
+
+    def rsvi(x: float) -> float:
+        v = max(0.0, 1 + x / math.sqrt(9 * d))
+        return stats.gamma.pdf(d * v**3, alpha) * 3 * d * v**2 / math.sqrt(9 * d)
+
+    def grep(x: float) -> float:
+        return stats.loggamma.pdf(special.digamma(alpha) + spread * x, alpha) * spread
+
+    for name, density in (("rsvi", rsvi), ("grep", grep)):
+        apart, _ = integrate.quad(lambda x, p=density: abs(p(x) - stats.norm.pdf(x)), -30, 12, limit=1000)
+        assert rows[0, f"distance/{name}"] == pytest.approx(apart / 2, abs=1e-5)
 
 
 def test_the_bias_of_dropping_the_correction() -> None:

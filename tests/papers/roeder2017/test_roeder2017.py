@@ -61,6 +61,13 @@ def test_mixtures_land_as_well() -> None:
     assert found("mixture", "pathwise", 256)[2, "relative"] == pytest.approx(1, rel=0.3)
 
 
+def test_the_definition_weighs_to_the_first_power() -> None:
+    """With squared weights, as in dreg, it is another estimate."""
+    evaluation = {"samples": [1, 5], "draws": 3, "distance": 1}
+    errors = [findings("roeder2017", "definition", evaluation, name)[0, "error"] for name in ("stl", "dreg")]
+    assert errors[0] < 1e-12 < 0.1 < errors[1]
+
+
 def test_figures_draw_what_there_is() -> None:
     curve = {(step, "expectation"): -np.exp(-step) for step in (1, 2)} | {(2, "variance/posterior"): 0.1}
     parts = [("fig1", curve), ("landing", found("conjugate", "stl", 16, samples=1))]

@@ -71,6 +71,9 @@ def test_option_is_varied_and_the_slope_is_that_of_the_variance() -> None:
     assert rows[2, "slope/mu"] == pytest.approx(-1, abs=0.1)
     # relative standard error of 5 %: (4 + 12) / (0.05² · 8) estimates of one sample
     assert rows[0, "samples"] == pytest.approx(800, rel=0.1)
+    # that of the score function: (30 + 136) / (0.05² · 8)
+    assert rows[0, "samples_exact/pathwise"] == pytest.approx(800)
+    assert rows[0, "samples_exact/score_function"] == pytest.approx(8300)
 
 
 def test_baselines_find_both_optima() -> None:

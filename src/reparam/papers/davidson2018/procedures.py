@@ -115,7 +115,8 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     relative to A_m'(κ); bias, the same (%) without the correction; kl_error (nats); shortcut_error, E[w] − A_m(κ) of
     the official code's sampler, and its size shortcut_error_size. At step 0: <name>_most, the largest size over κ of
     the first five; shortcut_error_below, the largest up to κ = 10; of that size for larger κ, in increasing order, the
-    least change: shortcut_fall from one κ to the next, shortcut_growth from ⌊m/2⌋ dimensions to m > 3.
+    least change: shortcut_fall from one κ to the next, shortcut_growth from ⌊m/2⌋ dimensions to m > 3; and area, of the
+    unit sphere, by the entropy of the library's uniform law on it.
     """
     options = spec["evaluation"]
     dimension, kappa = options["dimension"], torch.tensor(options["kappa"], dtype=torch.float64)
@@ -147,6 +148,7 @@ def moments(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     rows: list[Row] = [(i, name, c[i].item()) for i in range(len(kappa)) for name, c in columns.items()]
     for name in ("mean_error", "sampler_error", "gradient_error", "kl_error", "bias"):
         rows.append((0, f"{name}_most", columns[name].abs().max().item()))
+    rows.append((0, "area", uniform.entropy()[0].exp().item()))
     cut = kappa > THRESHOLD
     rows.append((0, "shortcut_error_below", size[~cut].max().item()))
     rows.append((0, "shortcut_fall", -size[cut].diff().max().item()))

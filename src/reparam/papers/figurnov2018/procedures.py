@@ -191,7 +191,8 @@ def derivative(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
     """Table 2: dz/dα of gamma and dz/dκ of von Mises variables against mpmath (references.csv), by method (`METHODS`).
 
     Rows: at step 0 error, the mean absolute error, and error_max; at step = index parameter and error_at, the mean at
-    that parameter. Array seconds: of one value, the median of a few timings on one thread.
+    that parameter. At step 0, and as an array for figures, seconds of the processor for one value, the median of a few
+    timings.
     """
     options = spec["evaluation"]
     law, dtype = options["law"], getattr(torch, options["dtype"])
@@ -204,6 +205,7 @@ def derivative(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
         rows += [(i, "parameter", value), (i, "error_at", error[parameter == value].mean().item())]
     many = tuple(p.repeat(-(-options["timed"] // len(p))) for p in narrow)
     seconds = median(_seconds(method, *many) for _ in range(options["timings"])) / len(many[0])
+    rows.append((0, "seconds", seconds))
     return Findings(rows, {"seconds": np.array(seconds)})
 
 
@@ -217,6 +219,6 @@ def references(law: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _seconds(method: Derivative, parameter: Tensor, sample: Tensor) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     method(parameter, sample)
-    return time.perf_counter() - begun
+    return time.process_time() - begun

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import OneHotCategorical
-from reparam.engine.gradient import prepare
+from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.estimators import Estimator
 from reparam.measure.subject import Subject
-from reparam.noise import draw, generator
+from reparam.noise import draw, draw_block, generator
 from reparam.oracles import objectives
 from reparam.program import Program
 
@@ -62,6 +63,24 @@ def bias(estimator: Estimator, f: Polynomial, logits: Tensor) -> float:
     return float((mean_estimate(estimator, f, logits) - exact).norm() / exact.norm())
 
 
+def calls_of(estimator: Estimator, f: Polynomial, logits: Tensor) -> int:
+    """How often one estimate calls f, counted; several values in one call are one."""
+    calls = 0
+
+    def counted(z: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return f(z)
+
+    params, program = {"toy.logits": logits}, program_of(counted)
+    noise = draw_block(
+        estimator.noise(prepare(estimator, program, params)), ("calls",), 1, dtype=logits.dtype
+    )
+    calls = 0
+    estimate_gradient(estimator, program, params, tree_map(lambda leaf: leaf[0], noise))
+    return calls
+
+
 @procedure("polynomials")
 def polynomials(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The relative bias for a random polynomial of each degree, at random logits.
@@ -86,7 +105,8 @@ def polynomials(spec: Mapping[str, Any], seed: int, device: torch.device) -> Fin
 def order(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The relative bias for f(z) = exp(ε w·z) as ε shrinks: its slope in ln ε is the order of accuracy.
 
-    Rows by index of ε: scale and bias; at the last index: order, the least-squares slope of ln bias on ln ε.
+    Rows by index of ε: scale and bias; at the last index: order, the least-squares slope of ln bias on ln ε, and
+    calls, of f, that an estimate makes.
     """
     options, method = spec["evaluation"], spec["method"]
     estimator = estimators.make(method["name"], method["options"])
@@ -97,7 +117,9 @@ def order(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     for index, (scale, value) in enumerate(zip(options["scales"], found, strict=True)):
         rows += [(index, "scale", scale), (index, "bias", value)]
     slope = np.polyfit(np.log(options["scales"]), np.log(found), 1)[0]
-    return Findings([*rows, (len(found) - 1, "order", float(slope))], {})
+    calls = calls_of(estimator, partial(exponential, slopes=w), logits)
+    last = len(found) - 1
+    return Findings([*rows, (last, "order", float(slope)), (last, "calls", float(calls))], {})
 
 
 def polynomial(z: Tensor, coefficients: list[Tensor]) -> Tensor:

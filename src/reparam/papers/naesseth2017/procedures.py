@@ -59,8 +59,9 @@ def correction(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
     and with the correction; size, the mean of |∇ log q/r| for a standard normal ε within [−2.4, 3]; and fall, the size
     at the shape before less this one (from the second on). At step 0, of the sizes of bias/<f>: excess_least, the least
     distance over shapes from that of log z to the next largest; fall_least, the least over f from one shape to the next
-    in `alpha`. Arrays: epsilon [E], corrections [A, E], and for
-    `densities` [D] the accepted noise of RSVI and the standardised one of G-REP: density_rsvi, density_grep [D, E].
+    in `alpha`. By shape, too, distance/<rsvi, grep>: the total variation between their noise and a standard normal one.
+    Arrays: epsilon [E], corrections [A, E], and for `densities` [D] the accepted noise of RSVI and the standardised one
+    of G-REP: density_rsvi, density_grep [D, E].
     """
     options, rows = spec["evaluation"], []
     epsilon = torch.linspace(-2.4, 3, 271, dtype=torch.float64)
@@ -89,6 +90,12 @@ def correction(spec: Mapping[str, Any], seed: int, device: torch.device) -> Find
     log_z = list(OBJECTIVES).index("log_z")
     rows.append((0, "excess_least", (bias[:, log_z] - np.delete(bias, log_z, 1).max(1)).min().item()))
     rows.append((0, "fall_least", -np.diff(bias, axis=0).max().item()))
+    far = torch.linspace(-40, 15, 55_001, dtype=torch.float64)
+    normal = torch.exp(-far.square() / 2) / math.sqrt(2 * math.pi)
+    for i, alpha in enumerate(torch.tensor(options["alpha"], dtype=torch.float64)):
+        for name, density in (("rsvi", _density_rsvi), ("grep", _density_grep)):
+            apart = torch.trapezoid((density(alpha, far) - normal).abs(), far) / 2
+            rows.append((i, f"distance/{name}", apart.item()))
     grid = torch.linspace(-4, 4, 401, dtype=torch.float64)
     densities = torch.tensor(options["densities"], dtype=torch.float64)
     arrays = {
@@ -125,7 +132,7 @@ def _density_rsvi(alpha: Tensor, epsilon: Tensor) -> Tensor:
     d, scale = alpha - 1 / 3, (9 * alpha - 3).sqrt()
     v = (1 + epsilon / scale).clamp_min(0)
     z = d * v**3
-    return torch.exp((alpha - 1) * z.log() - z - torch.lgamma(alpha)) * 3 * d * v.square() / scale
+    return torch.exp(torch.xlogy(alpha - 1, z) - z - torch.lgamma(alpha)) * 3 * d * v.square() / scale
 
 
 def _density_grep(alpha: Tensor, epsilon: Tensor) -> Tensor:

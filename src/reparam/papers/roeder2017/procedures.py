@@ -12,8 +12,9 @@ from torch import Tensor
 from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import Categorical, MixtureSameFamily, Normal, standard_normal
+from reparam.engine.gradient import estimate_gradient, prepare
 from reparam.measure.moments import begin
-from reparam.noise import draw, generator
+from reparam.noise import draw, draw_block, generator
 from reparam.oracles.linear_gaussian import LinearGaussian
 from reparam.program import Params, Program, Sample
 
@@ -60,6 +61,43 @@ def landing(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
     x, y = (np.log([values[i] for i in near]) for values in (distances, variances))
     rows.append((0, "slope", float(np.polyfit(x, y, 1)[0])))
     return Findings(rows, {})
+
+
+@procedure("definition")
+def definition(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """Estimates for the conjugate model's bound of K = `samples` against Σ_k w̃_k ∂ log w_k/∂z ∂z/∂φ by hand, q's
+    parameters stopped in log w_k, at `distance` from the posterior (see `landing`).
+
+    Row error: the largest difference over all K and `draws`, over the gradient's largest entry.
+    """
+    options = spec["evaluation"]
+    source = generator(spec["paper"], spec["experiment"], seed, "problem")
+    law, log_joint, posterior = _conjugate(source)
+    params = {
+        n: p + options["distance"] * 0.3 * draw("normal", tuple(p.shape), source, torch.float64)
+        for n, p in posterior.items()
+    }
+    program, q = _elbo(law, log_joint), law(params)
+    mean, scale = params["q.mean"], params["q.log_scale"].exp()
+    worst = 0.0
+    for samples in options["samples"]:
+        method = {**spec["method"]["options"], "samples": samples}
+        estimator = estimators.make(spec["method"]["name"], method)
+        sites, axes = prepare(estimator, program, params), (spec["paper"], spec["experiment"], seed, samples)
+        block = draw_block(estimator.noise(sites), axes, options["draws"], dtype=torch.float64)
+        for epsilon in block["z"]["normal"]:  # [K, 1, D]
+            found = estimate_gradient(estimator, program, params, {"z": {"normal": epsilon}}).gradient
+            z = mean + scale * epsilon
+            share = (log_joint(z) - q.log_prob(z)).softmax(0).unsqueeze(-1)
+            slope = torch.func.grad(lambda z: log_joint(z).sum())(z) + epsilon / scale
+            by_hand = {
+                "q.mean": (share * slope).sum((0, 1)),
+                "q.log_scale": (share * slope * scale * epsilon).sum((0, 1)),
+            }
+            size = max(entry.abs().max().item() for entry in by_hand.values())
+            off = max((found[n] - entry).abs().max().item() for n, entry in by_hand.items())
+            worst = max(worst, off / size)
+    return Findings([(0, "error", worst)], {})
 
 
 def _elbo(law: Law, log_joint: LogJoint) -> Program:
