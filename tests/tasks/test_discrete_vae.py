@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from small_tasks import in_doubles
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from reparam import estimators, gradient_moments, tasks
@@ -26,13 +27,7 @@ def tiny(**options: object) -> tuple[object, dict[str, torch.Tensor]]:
     task = tasks.get("discrete_vae")(
         {"name": "discrete_vae", "data": "tiny", "units": 2, **options}, dataset()
     )
-    source = generator("test", "weights")
-    params = {
-        name: p.double() + 0.5 * draw("normal", tuple(p.shape), source, torch.float64)
-        for name, p in task.init(generator("test", "vae")).items()
-    }
-    task.train = task.train.double()
-    return task, params
+    return in_doubles(task, "vae")
 
 
 def at(task: object, params: dict[str, torch.Tensor], samples: dict[str, torch.Tensor]) -> torch.Tensor:

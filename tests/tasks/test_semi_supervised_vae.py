@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_tasks import in_doubles
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from reparam import estimators, gradient_moments, measure, tasks
@@ -44,13 +45,7 @@ def tiny(**options: object) -> tuple[object, dict[str, torch.Tensor]]:
         **options,
     }
     task = tasks.get("semi_supervised_vae")(given, dataset())
-    source = generator("test", "weights")
-    params = {
-        name: p.double() + 0.3 * draw("normal", tuple(p.shape), source, torch.float64)
-        for name, p in task.init(generator("test", "semi")).items()
-    }
-    task.train = task.train.double()
-    return task, params
+    return in_doubles(task, "semi", by=0.3)
 
 
 def test_rows_pair_images_with_labelled_ones() -> None:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from small_tasks import in_doubles
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from reparam import estimators, gradient_moments, tasks
@@ -17,13 +18,7 @@ def tiny(shape: tuple[int, int] = (2, 2), **options: object) -> tuple[object, di
     train = (draw("uniform", (5, pixels), generator("test", "pixels")) < 0.4).float()
     dataset = SimpleNamespace(name="tiny", train=train, test=train[:2], valid=None, shape=shape)
     task = tasks.get("structured_prediction")({"data": "tiny", "units": 2, **options}, dataset)
-    source = generator("test", "weights")
-    params = {
-        name: p.double() + 0.5 * draw("normal", tuple(p.shape), source, torch.float64)
-        for name, p in task.init(generator("test", "sbn")).items()
-    }
-    task.train = task.train.double()
-    return task, params
+    return in_doubles(task, "sbn")
 
 
 def test_the_value_by_hand() -> None:
