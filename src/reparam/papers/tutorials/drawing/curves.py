@@ -272,9 +272,8 @@ def bounds(data: PaperData) -> Canvas | None:
     if not noises.empty:
         table = noises.pivot_table(index=["seed", "step"], columns="metric", values="value").reset_index()
         first = table[table["step"] == 0].set_index("seed")["exact_total"]
-        table = table.set_index("seed")
         names = ["exact_data", "exact_noise", "total"]
-        shares = table[names].div(first, axis=0).assign(samples=table["samples"])
+        shares = table[names].div(table["seed"].map(first), axis=0).assign(samples=table["samples"])
         means = shares.groupby("samples").mean()
         bars = [f"{samples:g}" for samples in means.index]
         split.bar(bars, means["exact_data"], 0.55, color=BLUE, label="of the data, exact")
