@@ -43,7 +43,7 @@ def names(figure: Figure, data: Marked) -> dict[str, set[str]]:
         if isinstance(table, Mapping):
             for key, name in table.items():
                 name = name[0] if isinstance(name, tuple) else name
-                if key in found and isinstance(name, str):
+                if key in found and isinstance(name, str) and len(name) > 2:  # not a marker
                     found[key].add(name.removeprefix("… "))
     return found
 

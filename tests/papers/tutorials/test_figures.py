@@ -137,9 +137,11 @@ def test_training_shows_the_share_of_each_rise() -> None:
     canvas = draw(
         "training",
         ("categorical-vae", "score_function_loo", curve("objective", -30, -17)),
-        ("uses-usepolicy", "pathwise", curve("objective", -8, -5, -4)),
+        ("uses-usepolicy", "pathwise", curve("objective", -8, -5, -4) | {(2, "objective_held"): -7}),
         ("uses-usepolicy", "score_function", curve("objective", -8, -7, -4)),
     )
     shares = by_label(canvas, 1)
     assert shares["policy"][:, 1] == pytest.approx([0, 75, 100])
     assert shares["policy, score function"][:, 1] == pytest.approx([0, 25, 100])
+    (held,) = (xy for name, xy in shares.items() if name.startswith("_"))
+    assert held == pytest.approx(np.array([[2, 25]]))
