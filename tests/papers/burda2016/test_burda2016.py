@@ -87,4 +87,3 @@ def test_the_gap_closes_on_the_toy() -> None:
     assert rows[2, "gap"] == pytest.approx((second - 1) / 32, abs=2.5e-3)
     assert rows[2, "smallest_step"] > 0 and rows[2, "gap_slope"] < -0.5
     assert rows[0, "gap"] == pytest.approx(4 * 0.5 * (4 / 3 - 1 - np.log(4 / 3)), rel=0.1)
-    assert 0 < rows[0, "room"] < 2 + 2 * rows[0, "gap"]
