@@ -47,6 +47,11 @@ def test_curves_are_the_known_ones_that_are_there_and_then_all_others() -> None:
     assert found["z_1"] == ("z 1", style.line_style("z_1")["color"])
 
 
+def test_labels_are_written_as_papers_write_them() -> None:
+    assert style.readable("rebar_0.1") == "REBAR 0.1"
+    assert style.readable("score_function_loo") == "score function leave-one-out"
+
+
 def frame(values: dict[int, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(
         [(s, x, v) for s, row in values.items() for x, v in enumerate(row)], columns=["seed", "x", "v"]

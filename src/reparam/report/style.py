@@ -78,6 +78,34 @@ STYLES = {
 }
 
 
+# Words of labels, as papers write them.
+WRITTEN = {
+    "a2c": "A2C",
+    "arm": "ARM",
+    "disarm": "DisARM",
+    "dreg": "DReG",
+    "grep": "G-REP",
+    "gumbel": "Gumbel",
+    "iwae": "IWAE",
+    "lax": "LAX",
+    "loo": "leave-one-out",
+    "mcem": "MCEM",
+    "muprop": "MuProp",
+    "nvil": "NVIL",
+    "rao": "Rao",
+    "rebar": "REBAR",
+    "reinmax": "ReinMax",
+    "relax": "RELAX",
+    "rodeo": "RODEO",
+    "rsvi": "RSVI",
+    "rws": "RWS",
+    "st": "straight-through",
+    "stl": "STL",
+    "vargrad": "VarGrad",
+    "vimco": "VIMCO",
+}
+
+
 def line_style(estimator: str) -> dict[str, Any]:
     """Colour and dash of an estimator's label: the same in every figure, whoever else is in it."""
     if estimator in STYLES:
@@ -96,8 +124,8 @@ def curves(known: Mapping[str, tuple[str, str]], present: Iterable[str]) -> dict
 
 
 def readable(name: str) -> str:
-    """`wake_sleep` as a reader would write it: `wake sleep`."""
-    return name.replace("_", " ")
+    """`wake_sleep` as a reader would write it, `wake sleep`; `rebar_0.1` is `REBAR 0.1`."""
+    return " ".join(WRITTEN.get(word, word) for word in name.split("_"))
 
 
 @contextmanager

@@ -143,6 +143,11 @@ def test_the_vertex_lies_at_the_optimal_baseline() -> None:
     assert rows[0, "mean_multiple/mean"] == pytest.approx(0.5)
 
 
+def test_a_grid_goes_through_points_besides() -> None:
+    even = {"from": 1, "to": 3, "points": 3, "spacing": "linear"}
+    assert list(grid(even | {"through": [2, 2.5]})) == [1, 2, 2.5, 3]
+
+
 def test_unknown_costs_and_grids() -> None:
     with pytest.raises(ReparamError, match="unknown cost 'cubic'"):
         cost("cubic")

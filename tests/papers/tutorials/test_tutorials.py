@@ -153,6 +153,7 @@ def test_rejection_needs_its_correction() -> None:
     assert rows[0, "gamma/worst_bias_z"] < 5.5 < rows[0, "gamma/worst_dropped_bias_z"]
     assert rows[0, "sphere/worst_bias_z"] < 5.5 < rows[0, "sphere/worst_dropped_bias_z"]
     assert rows[0, "gamma/exact"] == pytest.approx(math.pi**2 / 6)
+    assert abs(rows[0, "gamma/relative_bias"]) < 0.1 < rows[0, "gamma/dropped_relative_bias"]
     step = 1e-5
     assert rows[0, "sphere/exact"] == pytest.approx(
         (rejection.ratio(5 + step) - rejection.ratio(5 - step)) / (2 * step), rel=1e-6

@@ -18,17 +18,17 @@ from reparam.report.figures import (
     readable,
 )
 
-NAMES = {"guide": ("b, inference network", PALETTE[1]), "prior": ("μ, model", PALETTE[0])}
+NAMES = {"guide": ("b, inference network", PALETTE[1], "-"), "prior": ("μ, model", PALETTE[0], "--")}
 
 
 def ratios(ax: Axes, data: PaperData, experiment: str, x: str) -> bool:
     """Measured ratios with bands, and near the optimum the leading terms as thin lines; whether there were any."""
     drawn = False
-    for parameter, (name, colour) in NAMES.items():
+    for parameter, (name, colour, line) in NAMES.items():
         frame = data.series(f"snr/{parameter}", experiment=experiment, x=x)
         for estimator, rows in frame.groupby("estimator"):
             drawn, own = True, estimator == "iwae"
-            dash = "-" if own else line_style(str(estimator))["linestyle"]
+            dash = line if own else line_style(str(estimator))["linestyle"]
             style = {"color": colour, "linestyle": dash, "marker": "o", "markersize": 4}
             text = name if own else f"{name}, {readable(str(estimator))}"
             band(ax, rows, x, "value", estimator=str(estimator), name=text, geometric=True, **style)
@@ -51,7 +51,7 @@ def against_samples(data: PaperData) -> Canvas | None:
     if not any(drawn):
         return None
     naive = data.series("snr_naive/guide", experiment="samples", estimator="iwae", x="samples")
-    style = {"color": PALETTE[7], "linestyle": "--"}
+    style = {"color": PALETTE[7], "linestyle": "-."}
     name = "b, its own mean as signal"
     band(near, naive, "samples", "value", estimator="iwae", name=name, geometric=True, **style)
     near.plot([], [], color=INK, linewidth=0.9, linestyle=":", label="leading terms, Theorem 1")
@@ -69,7 +69,7 @@ FIGURES = [
         "Signal-to-noise ratio of gradients of the importance-weighted bound (§3)",
         "Total derivative (iwae) on the linear-Gaussian toy; mean over seeds with a 95 % band, each seed with its "
         "own data and perturbation. Near the optimum the inference network's ratio falls as 1/√K while the model's "
-        "rises as √K; averaging M bounds lifts both as √M. Dashed: what one sees without a better estimate of the "
+        "rises as √K; averaging M bounds lifts both as √M. Grey: what one sees without a better estimate of the "
         "mean. Far from the optimum one sample has all the weight, and no rate is seen.",
         against_samples,
         ("samples", "groups", "far"),
