@@ -54,7 +54,7 @@ def test_levels_are_sorted_and_show_what_the_paper_alone_has() -> None:
     _, axes = canvas()
     frame = curves.last(data("nvil", "rebar").series("elbo"))
     curves.levels(axes[0, 0], frame, x_label="bound", paper={"rebar": -8.5, "concrete": -9.0})
-    assert [text.get_text() for text in axes[0, 0].get_yticklabels()] == ["concrete", "nvil", "rebar"]
+    assert [text.get_text() for text in axes[0, 0].get_yticklabels()] == ["concrete", "NVIL", "REBAR"]
     dots = [line for line in axes[0, 0].lines if line.get_marker() == "o"]
     assert [float(line.get_xdata()[0]) for line in dots] == [-9.0, -9.0, -8.0, -8.5]
 
@@ -85,7 +85,7 @@ def test_the_plane_has_a_row_for_what_has_no_bias_and_a_mark_for_its_cost() -> N
     )
     above, below = axes[0, 0], axes[1, 0]
     curves.bias_variance(above, below, readings)
-    assert [text.get_text() for text in below.get_yticklabels()] == ["disarm", "rebar"]
+    assert [text.get_text() for text in below.get_yticklabels()] == ["DisARM", "REBAR"]
     assert [line.get_marker() for line in below.lines[:2]] == ["s", "^"]
     (dot,) = above.lines
     assert dot.get_marker() == "o" and to_hex(dot.get_color()) == line_style("concrete")["color"]

@@ -33,7 +33,7 @@ def test_rows_are_the_paper_s_labels_and_then_the_others() -> None:
     assert figure is not None and len(figure.axes) == 4
     theirs, ours, *second = figure.axes
     names = [text.get_text() for text in ours.get_yticklabels()]
-    assert names == ["nvil", "absent", "newcomer"]
+    assert names == ["NVIL", "absent", "newcomer"]
     assert [text.get_text() for text in second[1].get_yticklabels()] == ["own newcomer"]
     written = [[text.get_text() for text in ax.texts] for ax in (theirs, ours, *second)]
     assert written == [["95.2", "93"], ["89.5", "79.5"], [], ["69.5"]]
@@ -45,9 +45,9 @@ def test_curves_draw_every_estimator_against_evaluations() -> None:
         figure = curves(data(), "bound/test", TITLES)
     assert figure is not None and len(figure.axes) == 2
     lines = {line.get_label(): line for line in figure.axes[0].get_lines() if line.get_label()[0] != "_"}
-    assert lines.keys() == {"nvil", "newcomer"}
-    assert lines["nvil"].get_xdata().tolist() == [50.0, 100.0]
-    assert lines["nvil"].get_ydata() == pytest.approx([-99.5, -89.5])
+    assert lines.keys() == {"NVIL", "newcomer"}
+    assert lines["NVIL"].get_xdata().tolist() == [50.0, 100.0]
+    assert lines["NVIL"].get_ydata() == pytest.approx([-99.5, -89.5])
 
 
 def test_nothing_is_drawn_from_nothing() -> None:

@@ -99,7 +99,7 @@ def test_the_plane_tells_biased_from_unbiased() -> None:
     with theme():
         above, below = figure.draw(results()).axes
     assert [text.get_text() for text in above.texts] == ["newcomer"]
-    assert [text.get_text() for text in below.get_yticklabels()] == ["disarm"]
+    assert [text.get_text() for text in below.get_yticklabels()] == ["DisARM"]
 
 
 @pytest.mark.parametrize("scale", ["quick", "standard"])

@@ -27,15 +27,15 @@ BLUE, ORANGE, GREEN, RED, GREY = (PALETTE[i] for i in (0, 1, 2, 6, 7))
 SEEN = 5.5
 """Standard errors from which on a bias is one."""
 MARKS = {
-    "gumbel_softmax": ("s", 8),
-    "straight_through": ("^", 8),
-    "reinmax": ("v", 8),
-    "score_function": ("o", 8),
-    "score_function_loo": ("p", 9),
-    "rebar": ("d", 6),
-    "relax": ("D", 11),
+    "gumbel_softmax": (8, "s"),
+    "straight_through": (8, "^"),
+    "reinmax": (8, "v"),
+    "score_function": (8, "o"),
+    "score_function_loo": (9, "p"),
+    "rebar": (6, "d"),
+    "relax": (11, "D"),
 }
-"""And their sizes; REBAR and RELAX start at one place."""
+"""Sizes and marks; REBAR and RELAX start at one place."""
 
 
 def variance(data: PaperData) -> Canvas | None:
@@ -201,7 +201,7 @@ def ranks(data: PaperData) -> Canvas | None:
                     continue  # what the trained ones are judged by, drawn already
                 bias = number(data, "relative_bias", experiment, str(estimator))
                 seen = number(data, "bias_z", experiment, str(estimator)) > SEEN
-                mark, size = MARKS.get(str(estimator), ("*", 9))
+                size, mark = MARKS.get(str(estimator), (9, "*"))
                 ax.plot(
                     rows["value"].mean(),
                     100 * bias,
