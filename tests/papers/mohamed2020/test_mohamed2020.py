@@ -170,3 +170,20 @@ def test_figures_draw_what_there_is() -> None:
     )
     with theme():
         assert all(figure.draw(data) for figure in FIGURES)
+
+
+def test_the_logistic_panels_are_ratios_to_the_path() -> None:
+    scales = {"pathwise": 2.0, "score_function": 50.0}
+    rows = {
+        (step, f"variance/{name}/{group}"): scale * (1 + step) * (3 if group == "mean" else 3 / (1 + scale))
+        for name, scale in scales.items()
+        for group in ("mean", "log_scale")
+        for step in (0, 1)
+    }
+    bound = [("logistic", name, {(1, "elbo/train"): -1.0}) for name in scales]
+    (figure,) = (figure for figure in FIGURES if figure.name == "logistic")
+    with theme():
+        axes = figure.draw(as_data([*bound, ("logistic-variance", "pathwise", rows)])).axes
+    for ax, ratio in ((axes[1], 25.0), (axes[2], 25 * 3 / 51)):
+        shown = {line.get_label(): line.get_ydata() for line in ax.lines}
+        assert shown["score function"] == pytest.approx(ratio) and shown["pathwise"] == pytest.approx(1)

@@ -109,3 +109,16 @@ def test_figures_draw_what_there_is() -> None:
     data = as_data(parts)
     with theme():
         assert all(figure.draw(data) for figure in FIGURES)
+
+
+def test_the_ratio_is_that_of_the_rows() -> None:
+    settings = {(0, "mu"): 1.0, (0, "s"): 2.0, (1, "mu"): 3.0, (1, "s"): 1.0}
+    variances = {"score_function": (9.0, 40.0), "pathwise": (3.0, 2.0)}
+    parts = [
+        ("single-variable", name, settings | {(i, "variance/mean"): value for i, value in enumerate(both)})
+        for name, both in variances.items()
+    ]
+    (figure,) = (figure for figure in FIGURES if figure.name == "ratio")
+    with theme():
+        lines = {line.get_label(): line.get_xydata() for line in figure.draw(as_data(parts)).axes[0].lines}
+    assert {tuple(xy) for xy in lines["measured, each seed and c"]} == {(0.25, 3.0), (9.0, 20.0)}
