@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 
 from reparam.papers.tutorials.figures import FIGURES
 from reparam.report.figures import PaperData
-from reparam.report.style import theme
+from reparam.report.style import readable, theme
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
 
@@ -50,7 +50,7 @@ def test_trick() -> None:
     assert "75 %" in texts(canvas, 1)
     ax = canvas.axes[2]
     shown = {t.get_text(): bar.get_width() for t, bar in zip(ax.get_yticklabels(), ax.patches, strict=True)}
-    assert shown == {name.replace("_", " "): a * b for name, (a, b) in costs.items()}
+    assert shown == {readable(name): a * b for name, (a, b) in costs.items()}
 
 
 def test_chart() -> None:
