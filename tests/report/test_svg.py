@@ -1,3 +1,4 @@
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -36,6 +37,22 @@ def test_ink_follows_the_page_and_pictures_are_inside(figure) -> None:
     assert 'href="data:image/png;base64,' in markup
     assert 'role="img" aria-label="A &quot;title&quot;"' in markup
     assert "&lt;b&gt;line" in markup
+
+
+def test_the_page_has_the_same_picture_to_a_hundredth_of_a_point_and_no_indentation(figure) -> None:
+    source = svg.as_svg(figure, "p")
+    whole, small = ElementTree.fromstring(source), ElementTree.fromstring(svg.page_svg(source, "p", "x"))
+
+    def places(root: ElementTree.Element) -> list[float]:
+        found = [element.get(key, "") for key in ("d", "x", "y") for element in root.iter()]
+        return [float(number) for text in found for number in re.findall(r"-?\d+\.?\d*", text)]
+
+    exact, rounded = np.array(places(whole)), np.array(places(small))
+    assert len(exact) > 50 and np.abs(exact - rounded).max() <= 0.005 + 1e-9
+    assert (exact != rounded).any() and not re.search(
+        r">\s+<", ElementTree.tostring(small, encoding="unicode")
+    )
+    assert "samples" in {text for element in small.iter() for text in element.itertext()}
 
 
 def test_files_are_deterministic(figure) -> None:

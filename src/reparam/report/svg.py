@@ -11,7 +11,9 @@ from matplotlib.figure import Figure as Canvas
 from reparam.report.style import INK
 
 # A vector figure larger than this (very many points) goes into the page as a picture.
-LARGEST_VECTOR = 700_000
+LARGEST_VECTOR = 250_000
+_PLACES = {"d", "x", "y"}
+_DIGITS = re.compile(r"-?\d+\.\d{3,}")
 
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -61,6 +63,10 @@ def page_svg(source: bytes, prefix: str, label: str) -> str:
             for key, value in element.attrib.items()
         }
         element.attrib.clear()
+        if element.tag not in {"text", "tspan"}:  # nothing but indentation between other elements
+            element.text = None
+            for child in element:
+                child.tail = None
         for key, value in attributes.items():
             element.set(key, _for_page(key, value, prefix))
     width = root.get("width", "100%")
@@ -73,6 +79,8 @@ def page_svg(source: bytes, prefix: str, label: str) -> str:
 
 
 def _for_page(key: str, value: str, prefix: str) -> str:
+    if key in _PLACES:  # a hundredth of a point is enough on a page
+        return _DIGITS.sub(lambda number: f"{float(number.group()):.2f}", value)
     if key == "id":
         return f"{prefix}-{value}"
     if key == "href" and value.startswith("#"):
