@@ -93,7 +93,7 @@ def common(wanted: list[NoiseSpecs]) -> dict[str, dict[str, NoiseSpec]]:
                         f"training.alongside: {known} and {spec} are both wanted as {role!r} of site {site!r}; "
                         "train these estimators apart"
                     )
-                if spec.copies is not None and known.copies is not None and spec.copies > known.copies:
+                if (spec.copies or 0) > (known.copies or 0):
                     own[role] = spec
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -70,8 +72,20 @@ MODELS = {"linear": "Linear", "nonlinear": "Non-linear"}
 
 
 def training(data: PaperData) -> Canvas | None:
-    bound, spread = "elbo/train", "running_log_variance/own/encoder"
-    found = with_results(data, MODELS, bound)
+    return bounds_and_variances(data, MODELS, "elbo/train", "bound on training data")
+
+
+MULTI_SAMPLE = {"multi-sample": "Linear", "multi-sample-nonlinear": "Non-linear"}
+
+
+def multi_sample(data: PaperData) -> Canvas | None:
+    return bounds_and_variances(data, MULTI_SAMPLE, "bound_20/train", "bound of 20 samples on training data")
+
+
+def bounds_and_variances(data: PaperData, models: Mapping[str, str], bound: str, axis: str) -> Canvas | None:
+    """A panel of the bound and one of the encoder's log variance for every model with results."""
+    spread = "running_log_variance/own/encoder"
+    found = with_results(data, models, bound)
     titles = {(name, bound): f"{title}: bound" for name, title in found.items()}
     titles |= {(name, spread): f"{title}: log variance" for name, title in found.items()}
 
@@ -79,27 +93,7 @@ def training(data: PaperData) -> Canvas | None:
         experiment, metric = panel
         curve(ax, data, experiment, metric, cut=metric == bound)
         if metric == bound:
-            label(ax, x="training steps", y="bound on training data", y_unit="nats")
-        else:
-            label(ax, x="training steps", y="ln variance of the encoder's gradient")
-        legend(ax)
-
-    return panels(titles, draw, columns=2)
-
-
-MULTI_SAMPLE = {"multi-sample": "Linear", "multi-sample-nonlinear": "Non-linear"}
-
-
-def multi_sample(data: PaperData) -> Canvas | None:
-    bound, spread = "bound_20/train", "running_log_variance/own/encoder"
-    found = with_results(data, MULTI_SAMPLE, bound)
-    titles = {(name, metric): title for metric in (bound, spread) for name, title in found.items()}
-
-    def draw(ax: Axes, panel: tuple[str, str]) -> None:
-        experiment, metric = panel
-        curve(ax, data, experiment, metric, cut=metric == bound)
-        if metric == bound:
-            label(ax, x="training steps", y="bound of 20 samples on training data", y_unit="nats")
+            label(ax, x="training steps", y=axis, y_unit="nats")
         else:
             label(ax, x="training steps", y="ln variance of the encoder's gradient")
         legend(ax)
