@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BROKEN = 70
+"""What a process exits with whose function raises: pytest's 1 says that a test failed."""
 LIBRARIES = [
     "hypothesis",
     "matplotlib.pyplot",
@@ -28,7 +31,7 @@ LIBRARIES = [
 def call(output: Path, function: Callable[..., None], *arguments: Any) -> int:
     """What a fresh process that calls the function exits with, minus the signal's number where one ends it.
 
-    What it prints goes to the file `output`.
+    What it prints goes to the file `output`. It exits with BROKEN where the function raises.
     """
     fresh = multiprocessing.get_context("forkserver")
     fresh.set_forkserver_preload(LIBRARIES)
@@ -59,4 +62,8 @@ def _printing_to(output: Path, function: Callable[..., None], *arguments: Any) -
     with output.open("w") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    function(*arguments)
+    try:
+        function(*arguments)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(BROKEN)
