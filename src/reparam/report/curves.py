@@ -73,6 +73,31 @@ def curve(
     return frame
 
 
+def bounds_and_variances(
+    data: PaperData, models: Mapping[str, str], *, bound: str, axis: str, group: str = ""
+) -> Canvas | None:
+    """For every one of {experiment: title} with results a panel of a bound (nats), called `axis`, and one of the ln
+    variance, by running moments, of the gradient of a group of parameters (left out: of all) along training."""
+    spread = "running_log_variance/own" + (f"/{group}" if group else "")
+    what = f"{group}'s gradient" if group else "gradient"
+    titles = {
+        (name, metric): f"{title}: {words}"
+        for name, title in with_results(data, models, bound).items()
+        for metric, words in ((bound, "bound"), (spread, "log variance"))
+    }
+
+    def draw(ax: Axes, panel: tuple[str, str]) -> None:
+        name, metric = panel
+        curve(ax, data, name, metric, cut=metric == bound)
+        if metric == bound:
+            label(ax, x="training steps", y=axis, y_unit="nats")
+        else:
+            label(ax, x="training steps", y=f"ln variance of the {what}")
+        legend(ax)
+
+    return panels(titles, draw, columns=2)
+
+
 def floor(ax: Axes, frame: pd.DataFrame) -> None:
     """Limit a panel to the values after the first part of the run."""
     late = frame.loc[frame["step"] >= START * frame["step"].max(), "value"]

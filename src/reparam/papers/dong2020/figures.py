@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from reparam.measure.one_bit import VARIANCES
-from reparam.report.curves import curve, panels, with_results
+from reparam.report.curves import bounds_and_variances
 from reparam.report.figures import Figure, PaperData, canvas, label, legend, line_style, readable
 
 TARGET = 0.1
@@ -72,33 +69,17 @@ MODELS = {"linear": "Linear", "nonlinear": "Non-linear"}
 
 
 def training(data: PaperData) -> Canvas | None:
-    return bounds_and_variances(data, MODELS, "elbo/train", "bound on training data")
+    return bounds_and_variances(
+        data, MODELS, bound="elbo/train", axis="bound on training data", group="encoder"
+    )
 
 
 MULTI_SAMPLE = {"multi-sample": "Linear", "multi-sample-nonlinear": "Non-linear"}
 
 
 def multi_sample(data: PaperData) -> Canvas | None:
-    return bounds_and_variances(data, MULTI_SAMPLE, "bound_20/train", "bound of 20 samples on training data")
-
-
-def bounds_and_variances(data: PaperData, models: Mapping[str, str], bound: str, axis: str) -> Canvas | None:
-    """A panel of the bound and one of the encoder's log variance for every model with results."""
-    spread = "running_log_variance/own/encoder"
-    found = with_results(data, models, bound)
-    titles = {(name, bound): f"{title}: bound" for name, title in found.items()}
-    titles |= {(name, spread): f"{title}: log variance" for name, title in found.items()}
-
-    def draw(ax: Axes, panel: tuple[str, str]) -> None:
-        experiment, metric = panel
-        curve(ax, data, experiment, metric, cut=metric == bound)
-        if metric == bound:
-            label(ax, x="training steps", y=axis, y_unit="nats")
-        else:
-            label(ax, x="training steps", y="ln variance of the encoder's gradient")
-        legend(ax)
-
-    return panels(titles, draw, columns=2)
+    axis = "bound of 20 samples on training data"
+    return bounds_and_variances(data, MULTI_SAMPLE, bound="bound_20/train", axis=axis, group="encoder")
 
 
 FIGURES = [

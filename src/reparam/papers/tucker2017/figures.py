@@ -9,7 +9,16 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter
 
 from reparam.papers.tucker2017.digitised import TABLE_1
-from reparam.report.curves import AUTO_ENCODERS, bias_variance, curve, last, levels, panels, with_results
+from reparam.report.curves import (
+    AUTO_ENCODERS,
+    bias_variance,
+    bounds_and_variances,
+    curve,
+    last,
+    levels,
+    panels,
+    with_results,
+)
 from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, label, legend
 
 START, LEAST = 0.2525, 0.2025
@@ -74,25 +83,7 @@ def bounds(data: PaperData) -> Canvas | None:
 
 
 def structured(data: PaperData) -> Canvas | None:
-    """Bounds and log variances along training, a row to a model."""
-    found = with_results(data, STRUCTURED, "elbo/train")
-    metrics = {"elbo/train": "bound", "running_log_variance/own": "log variance"}
-    titles = {
-        (name, metric): f"{title}: {words}"
-        for name, title in found.items()
-        for metric, words in metrics.items()
-    }
-
-    def draw(ax: Axes, panel: tuple[str, str]) -> None:
-        name, metric = panel
-        curve(ax, data, name, metric, cut=metric == "elbo/train")
-        if metric == "elbo/train":
-            label(ax, x="training steps", y="bound on training data", y_unit="nats")
-        else:
-            label(ax, x="training steps", y="ln variance of the gradient")
-        legend(ax)
-
-    return panels(titles, draw, columns=2, width=5.2)
+    return bounds_and_variances(data, STRUCTURED, bound="elbo/train", axis="bound on training data")
 
 
 def table(data: PaperData) -> Canvas | None:
