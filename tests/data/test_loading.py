@@ -110,7 +110,7 @@ def test_the_last_ten_thousand_training_rows_of_mnist_validate(monkeypatch):
     mnist = loading.load("mnist")
     assert (len(mnist.train), len(mnist.valid), len(mnist.test)) == (50_000, 10_000, 10_000)
     assert torch.equal(torch.cat([mnist.train, mnist.valid]) * 255, torch.from_numpy(index).reshape(-1, 4))
-    assert torch.equal(mnist.train_labels, torch.arange(50_000) % 10)
+    assert torch.equal(torch.cat([mnist.train_labels, mnist.valid_labels]), torch.arange(60_000) % 10)
 
 
 REAL = {

@@ -164,9 +164,10 @@ class Training:
                 index, noise = self.block(stack, t // BLOCK)
             now = t % BLOCK
             rows = index[now]
-            state, metrics = self.call(
-                state, self.task.train[rows], rows, tree_map(lambda leaf, now=now: leaf[now], noise)
-            )
+            x = self.task.train[rows]
+            if isinstance(self.task, tasks.ScheduledTask):
+                x = self.task.at_step(x, t, self.batch)
+            state, metrics = self.call(state, x, rows, tree_map(lambda leaf, now=now: leaf[now], noise))
             objectives.append(metrics["objective"])
             step = t + 1
             evaluated = step in self.evaluated

@@ -13,7 +13,7 @@ class DataSet:
 
     `train` [N, D], `test` [M, D] and, where the data set has one, `valid` [V, D] hold grey levels in
     [0, 1], or bits; of a table they hold standardised columns, and `shape` is (1, D). `train_labels`
-    [N] and `test_labels` [M] are int64 classes, None where there are none.
+    [N], `valid_labels` [V] and `test_labels` [M] are int64 classes, None where there are none.
     """
 
     name: str
@@ -23,6 +23,7 @@ class DataSet:
     shape: tuple[int, int]
     train_labels: Tensor | None = None
     test_labels: Tensor | None = None
+    valid_labels: Tensor | None = None
 
     def splits(self) -> dict[str, Tensor]:
         """The splits that exist, by name: train, valid, test."""

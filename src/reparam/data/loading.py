@@ -79,13 +79,14 @@ def _assemble(name: str, arrays: Arrays) -> DataSet:
             "train": arrays["train"][:MNIST_TRAIN],
             "train_labels": arrays["train_labels"][:MNIST_TRAIN],
             "valid": arrays["train"][MNIST_TRAIN:],
+            "valid_labels": arrays["train_labels"][MNIST_TRAIN:],
         }
     images = {split: arrays[split] for split in ("train", "valid", "test") if split in arrays}
     shape = images["train"].shape[1:] if images["train"].ndim == 3 else (28, 28)
     rows = {split: _rows(image, LEVELS.get(name, 255)) for split, image in images.items()}
     labels = {
         key: torch.from_numpy(arrays[key].astype(np.int64))
-        for key in ("train_labels", "test_labels")
+        for key in ("train_labels", "valid_labels", "test_labels")
         if key in arrays
     }
     return DataSet(

@@ -169,8 +169,8 @@ def path_noise(sites: Sites, samples: int) -> dict[str, dict[str, NoiseSpec]]:
 
 
 def over_samples(function: Any, noise: Noise) -> Any:
-    """Map `function(noise of one sample)` over the leading sample axis of `noise`."""
-    samples = next(iter(next(iter(noise.values())).values())).shape[0]
+    """Map `function(noise of one sample)` over the leading sample axis of `noise`; without any noise, over one."""
+    samples = next((entry.shape[0] for roles in noise.values() for entry in roles.values()), 1)
     if samples == 1:
         single = {site: {role: draw[0] for role, draw in roles.items()} for site, roles in noise.items()}
         return torch.utils._pytree.tree_map(lambda leaf: leaf.unsqueeze(0), function(single))

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, normalize
 
 from reparam.models.mlp import Sizes, layer
 from reparam.noise import draw
@@ -55,7 +55,12 @@ def variance_scaling(inputs: int, outputs: int, generator: torch.Generator) -> T
     return math.sqrt(2.6 / inputs) * torch.special.ndtri(tail + (1 - 2 * tail) * uniform)
 
 
-STARTS = {"glorot": glorot, "variance_scaling": variance_scaling}
+def normalised(inputs: int, outputs: int, generator: torch.Generator) -> Tensor:
+    """Normal, with a norm of 1 of every unit's incoming weights: [outputs, inputs]."""
+    return normalize(draw("normal", (outputs, inputs), generator), dim=1)
+
+
+STARTS = {"glorot": glorot, "variance_scaling": variance_scaling, "normalised": normalised}
 
 
 def init(sizes: Sizes, generator: torch.Generator, start: str) -> dict[str, Tensor]:

@@ -85,6 +85,15 @@ class RelaxableTask(Task, Protocol):
         ...
 
 
+@runtime_checkable
+class ScheduledTask(Task, Protocol):
+    """A task whose rows depend on the step of the training that sees them."""
+
+    def at_step(self, x: Tensor, step: int, batch: int) -> Tensor:
+        """The minibatch x [..., batch, D] as step 0, 1, … sees it."""
+        ...
+
+
 def latent_variable(task: Any, who: str) -> LatentVariableTask:
     """The task itself; ReparamError, naming who asks, when it has no code per datum."""
     if not isinstance(task, LatentVariableTask):

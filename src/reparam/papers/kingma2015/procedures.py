@@ -15,11 +15,9 @@ from reparam.cells.procedures import Findings, Row, procedure
 from reparam.estimators.pathwise import Pathwise
 from reparam.measure import signal_to_noise
 from reparam.models import random_affine
+from reparam.models.weight_prior import POLYNOMIAL
 from reparam.noise import draw, generator
 from reparam.program import Params, Program, Sample, describe
-
-POLYNOMIAL = (1.16145124, -1.50204118, 0.58629921)
-"""c₁, c₂, c₃ of −KL(q ‖ log-uniform)."""
 
 
 @procedure("minibatch_variance")
