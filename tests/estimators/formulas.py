@@ -250,6 +250,51 @@ def dreg(p: Params, at: At) -> Tensor:
     return (w**2 * fold(f(still(p), z)) + w * fold(f(p, c) + log_q(p, c))).sum(0).mean()
 
 
+def ciwae(p: Params, at: At) -> Tensor:
+    z, _, w, fold = bound_of_groups(p, at)
+    beta = at.options["beta"]
+    return ((beta / at.options["samples"] + (1 - beta) * w) * fold(f(p, z))).sum(0).mean()
+
+
+def piwae(p: Params, at: At) -> Tensor:
+    z, c, w, fold = bound_of_groups(p, at)
+    joint = still(f(p, z).exp() / f(p, z).exp().sum())
+    model = f(p, c) + log_q(p, c)
+    return (w * fold(f(p, z) - model)).sum(0).mean() + (joint * model).sum()
+
+
+def without(values: Tensor, i: int) -> Tensor:
+    """Normalised weights [K, M] of all samples but the i-th, which has none."""
+    kept = values.exp() * (torch.arange(len(values)) != i).unsqueeze(-1)
+    return kept / kept.sum(0)
+
+
+def jackknife_weights(values: Tensor, w: Tensor, power: int) -> Tensor:
+    count = len(values)
+    others = [without(values, i) ** power for i in range(count)]
+    return count * w**power - (count - 1) / count * torch.stack(others).sum(0)
+
+
+def jvi(p: Params, at: At) -> Tensor:
+    z, _, w, fold = bound_of_groups(p, at)
+    weights = jackknife_weights(still(fold(f(p, z))), w, 1)
+    return (weights * fold(f(p, z))).sum(0).mean()
+
+
+def jvi_dreg(p: Params, at: At) -> Tensor:
+    z, c, w, fold = bound_of_groups(p, at)
+    values = still(fold(f(p, z)))
+    paths = jackknife_weights(values, w, 2) * fold(f(still(p), z))
+    return (paths + jackknife_weights(values, w, 1) * fold(f(p, c) + log_q(p, c))).sum(0).mean()
+
+
+def rws_dreg(p: Params, at: At) -> Tensor:
+    z, c, w, fold = bound_of_groups(p, at)
+    a = at.options.get("share", 1.0)
+    paths = (a * (w - w**2) + (1 - a) * w**2) * fold(f(still(p), z))
+    return (paths + w * fold(f(p, c) + log_q(p, c))).sum(0).mean()
+
+
 @mean_over_draws
 def arm(p: Params, draw: dict[str, Tensor], at: At) -> Tensor:
     u, theta = draw["uniform"], p["logits"]

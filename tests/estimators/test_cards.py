@@ -42,7 +42,7 @@ BIBLIOGRAPHY = {
     "2202.09497": "Shi et al. 2022",
     "2304.08612": "Liu et al. 2023",
 }
-ELSEWHERE = {"Williams 1992", "LeCun et al. 1998", "Kool et al. 2019"}
+ELSEWHERE = {"Williams 1992", "LeCun et al. 1998", "Kool et al. 2019", "Nowozin 2018"}
 """Without a number at arXiv, or cited without it."""
 NAME = r"[A-Z]\w+(?: et al\.| & [A-Z]\w+)?"
 OWN = [name for name in estimators.names() if estimators.get(name).__module__.startswith("reparam.")]
@@ -82,6 +82,12 @@ CLAIMS = [
         "disarm_with_two_samples_costs_what_arm_does",
     ),
     ("arm", "its variance is never larger", "arm", "disarm_is_arm_with_the_uniforms_averaged_out"),
+    (
+        "ciwae",
+        "The ELBO's gradient of q does not weaken as K grows",
+        "importance_weighted",
+        "a_share_of_the_elbo_keeps_the_signal",
+    ),
     (
         "concrete",
         "It is the estimator of gumbel_softmax without annealing",
@@ -186,6 +192,19 @@ CLAIMS = [
         "the_signal_to_noise_ratio_of_the_total_derivative_falls_and_of_dreg_grows",
     ),
     (
+        "jvi",
+        "off by O(1/K²) in place of O(1/K)",
+        "jackknife",
+        "the_bias_of_the_bound_falls_as_the_square_of_the_samples",
+    ),
+    (
+        "jvi",
+        "Near the posterior jvi_dreg varies far less",
+        "jackknife",
+        "near_the_posterior_the_second_path_varies_far_less",
+    ),
+    ("jvi_dreg", "Two evaluations of f per sample", *KEPT),
+    (
         "lax",
         "The network is trained while estimating to make the variance small",
         "relax",
@@ -234,6 +253,13 @@ CLAIMS = [
         "pathwise_loses_to_the_score_function_where_f_changes_quickly",
     ),
     ("pathwise", "is wrong where f has jumps", "advice", "pathwise_does_not_see_a_jump"),
+    (
+        "piwae",
+        "whose gradient has more signal",
+        "importance_weighted",
+        "many_bounds_of_few_samples_tell_q_more",
+    ),
+    ("piwae", "Two evaluations of f per sample", *KEPT),
     (
         "rebar",
         "it can vary more than the score function",
@@ -304,6 +330,13 @@ CLAIMS = [
         "rsvi",
         "without_the_boost_shapes_near_one_vary_more",
     ),
+    (
+        "rws_dreg",
+        "less variance once q is near the posterior",
+        "reweighted_wake_sleep",
+        "near_the_posterior_the_paths_vary_less_than_the_scores",
+    ),
+    ("rws_dreg", "Two evaluations of f per sample", *KEPT),
     (
         "score_function",
         "mean can be worse than none",

@@ -42,6 +42,7 @@ MEAN = "a mean in closed form that is not circular, and a fixed support"
 PROMISES = {
     "annealed_straight_through": Promise(False, True, RELAXED, "1609.01704 1611.01144"),
     "arm": Promise(True, False, BITS, "1807.11143"),
+    "ciwae": Promise(True, True, PATH, "1802.04537", objective="combination"),
     "concrete": Promise(False, True, RELAXED, "1611.00712"),
     "disarm": Promise(True, False, BITS, "2006.10680 2105.14141"),
     "double_control_variates": Promise(True, True, RELAXED, "2111.05300", frozenset({"alpha"})),
@@ -53,6 +54,8 @@ PROMISES = {
     "half": Promise(False, True, RELAXED, "1310.8499 1511.05176"),
     "implicit": Promise(True, True, "a CDF", "1805.08498"),
     "iwae": Promise(True, True, PATH, "1509.00519 1802.04537", objective="bound"),
+    "jvi": Promise(True, True, PATH, "1810.04152", objective="combination"),
+    "jvi_dreg": Promise(True, True, FIXED_PATH, "1810.04152", objective="combination"),
     "lax": Promise(True, False, FIXED_PATH, "1711.00123", frozenset({"surrogate", "surrogate_scale"})),
     "local_disarm": Promise(True, False, BITS, "2006.10680", objective="bound"),
     "measure_valued": Promise(True, False, "a Normal law", "1906.10652"),
@@ -60,6 +63,7 @@ PROMISES = {
     "muprop": Promise(True, True, MEAN, "1511.05176 1703.07370"),
     "nvil": Promise(False, False, LAW, "1402.0030", frozenset({"baseline"})),
     "pathwise": Promise(True, True, PATH, "1312.6114 1401.4082"),
+    "piwae": Promise(True, True, FIXED_PATH, "1802.04537", objective="combination"),
     "rebar": Promise(True, True, f"{RELAXED} or {PATH}", "1703.07370 1711.00123"),
     "reinmax": Promise(False, True, RELAXED, "2304.08612"),
     "relax": Promise(
@@ -72,6 +76,7 @@ PROMISES = {
     "reweighted_wake_sleep": Promise(True, False, LAW, "1406.2751", objective="wake"),
     "rodeo": Promise(True, True, BITS, "2202.09497", frozenset({"surrogate", "alpha", "beta"})),
     "rsvi": Promise(True, True, "a rejection sampler", "1610.05683 1804.00891"),
+    "rws_dreg": Promise(True, True, FIXED_PATH, "1810.04152", objective="wake"),
     "score_function": Promise(True, False, LAW, "1602.06725 1906.10652"),
     "st_gumbel_softmax": Promise(False, True, RELAXED, "1611.01144"),
     "stl": Promise(False, True, FIXED_PATH, "1703.09194", objective="bound"),

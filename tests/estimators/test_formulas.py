@@ -48,6 +48,10 @@ RELAX = (
     "[f(z) − η c(s̃)] ∇ log q(z) + η ∇ c(s) − η ∇ c(s̃),  z = discretize(g), s = soften(g, τ),  "
     "s̃ = soften(g̃, τ), g̃ ~ p(g | z),  c = f + r or c = r, r a network"
 )
+RWS_DREG = (
+    "Σ_k [a (w̃_k − w̃_k²) + (1 − a) w̃_k²] ∂f(z_k) ∇ z_k + Σ_k w̃_k ∇ [f(c_k) + log q(c_k)],  "
+    "z_k = g(ε_k; φ), c_k the constant z_k,  w̃ = softmax f constant, f = log p − log q;  averaged over M groups of K"
+)
 SCORE = "(f(z) − b) ∇ log q(z),  z ~ q,  b a baseline that does not look at z"
 FORMULAS: dict[str, list[Formula]] = {
     "annealed_straight_through": [
@@ -65,6 +69,15 @@ FORMULAS: dict[str, list[Formula]] = {
             ("bits",),
             {"samples": 4},
             by_hand.arm,
+        )
+    ],
+    "ciwae": [
+        Formula(
+            "Σ_k [β/K + (1 − β) w̃_k] ∇ f(z_k),  z_k = g(ε_k; φ),  w̃ = softmax f constant;  averaged over M "
+            "groups of K",
+            ("normals",),
+            {"samples": 3, "groups": 2, "beta": 0.3},
+            by_hand.ciwae,
         )
     ],
     "concrete": [Formula(*GUMBEL)],
@@ -134,6 +147,25 @@ FORMULAS: dict[str, list[Formula]] = {
             by_hand.iwae,
         )
     ],
+    "jvi": [
+        Formula(
+            "K Σ_k w̃_k ∇ f(z_k) − (K − 1)/K Σ_i Σ_{k≠i} w̃_k⁻ⁱ ∇ f(z_k),  z_k = g(ε_k; φ),  w̃ = softmax f, "
+            "w̃⁻ⁱ the same without sample i, constant;  averaged over M groups of K",
+            ("normals",),
+            {"samples": 3, "groups": 2},
+            by_hand.jvi,
+        )
+    ],
+    "jvi_dreg": [
+        Formula(
+            "Σ_k c_k ∂f(z_k) ∇ z_k + Σ_k v_k ∇ [f(c_k) + log q(c_k)],  c_k = K w̃_k² − (K − 1)/K Σ_{i≠k} (w̃_k⁻ⁱ)²,  "
+            "v_k = K w̃_k − (K − 1)/K Σ_{i≠k} w̃_k⁻ⁱ,  z, w̃ as in jvi, c_k within f the constant z_k;  averaged over M "
+            "groups of K",
+            ("normals",),
+            {"samples": 3, "groups": 2},
+            by_hand.jvi_dreg,
+        )
+    ],
     "lax": [
         Formula(
             "[f(z) − r(z)] ∇ log q(z) + ∇ r(z),  z = g(ε; φ),  ε ~ p(ε),  r a network",
@@ -171,6 +203,15 @@ FORMULAS: dict[str, list[Formula]] = {
         )
     ],
     "pathwise": [Formula("∇ f(z),  z = g(ε; φ),  ε ~ p(ε)", ("normals",), {"samples": 2}, by_hand.pathwise)],
+    "piwae": [
+        Formula(
+            "1/M Σ_m Σ_k w̃_mk [∇ f(z_mk) − ∇ ℓ(c_mk)] + Σ_m Σ_k W̃_mk ∇ ℓ(c_mk),  ℓ = f + log q = log p,  "
+            "z = g(ε; φ), c the constant z,  w̃ = softmax f over k, W̃ over all, constant",
+            ("normals",),
+            {"samples": 3, "groups": 2},
+            by_hand.piwae,
+        )
+    ],
     "rebar": [
         Formula(
             "[f(z) − η f(s̃)] ∇ log q(z) + η ∇ f(s) − η ∇ f(s̃),  z = discretize(g), s = soften(g, τ),  "
@@ -219,6 +260,10 @@ FORMULAS: dict[str, list[Formula]] = {
             {"boost": 2, "samples": 2},
             by_hand.rsvi,
         )
+    ],
+    "rws_dreg": [
+        Formula(RWS_DREG, ("normals",), {"samples": 3, "groups": 2}, by_hand.rws_dreg),
+        Formula(RWS_DREG, ("normals",), {"samples": 3, "groups": 2, "share": 0.9}, by_hand.rws_dreg),
     ],
     "score_function": [
         Formula(SCORE, ALL, {"samples": 2}, by_hand.score_function),

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from near_posterior import NEAR, POSTERIOR, at_posterior
 from torch import Tensor
 
 from reparam import estimators
 from reparam.distributions import Normal
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
-from reparam.estimators.importance_weighted import Dreg, Iwae, Stl
+from reparam.estimators.importance_weighted import Ciwae, Dreg, Iwae, Piwae, Stl
 from reparam.measure.moments import gradient_moments
 from reparam.measure.problems import PROBLEMS
 from reparam.oracles import objectives
@@ -75,20 +76,6 @@ def test_the_path_derivative_of_a_bound_of_two_samples_is_biased() -> None:
     assert all(abs(found[name] / truth[name] - 1) > 0.05 for name in ("guide_top", "guide_low"))
 
 
-def at_posterior(params: Params, sample: Any) -> Tensor:
-    """Two data; z ~ N(0, 1), x | z ~ N(z, 1), and q the posterior N(x/2, 1/2) at its parameters."""
-    x = params["loc"].new_tensor([[0.6], [-1.4]])
-    q = Normal(params["loc"], params["log_scale"].exp())
-    z = sample("z", q)
-    return normal(0 * z, 1.0).log_prob(z) + normal(z, 1.0).log_prob(x) - q.log_prob(z)
-
-
-POSTERIOR = {
-    "loc": torch.tensor([[0.3], [-0.7]], dtype=torch.float64),
-    "log_scale": torch.full((2, 1), -0.5 * np.log(2), dtype=torch.float64),
-}
-
-
 @pytest.mark.parametrize(
     "estimator", [Stl(samples=1), Stl(samples=3), Dreg(samples=1), Dreg(samples=3)], ids=repr
 )
@@ -102,15 +89,35 @@ def test_nothing_varies_where_q_is_the_posterior(estimator: Any) -> None:
 
 def test_the_signal_to_noise_ratio_of_the_total_derivative_falls_and_of_dreg_grows() -> None:
     """Theory: ×1/4 and ×4 from K = 8 to 128; a factor of 2 each way is 15 standard errors and more."""
-    near = {"loc": POSTERIOR["loc"] + 0.1, "log_scale": POSTERIOR["log_scale"] + 0.3}
-    ratios = {}
-    for samples in (8, 128):
-        signal = gradient_moments(at_posterior, near, Dreg(samples=samples), draws=4000).mean["loc"].abs()
-        for kind in (Iwae, Dreg):
-            found = gradient_moments(at_posterior, near, kind(samples=samples), draws=4000)
-            ratios[kind, samples] = signal / found.variance["loc"].sqrt()
+    ratios = {(kind, k): ratio(kind(samples=k), Dreg(samples=k)) for k in (8, 128) for kind in (Iwae, Dreg)}
     assert (ratios[Iwae, 128] < ratios[Iwae, 8] / 2).all()
     assert (ratios[Dreg, 128] > ratios[Dreg, 8] * 2).all()
+
+
+def ratio(estimator: Any, signal: Any) -> Tensor:
+    """The signal-to-noise ratio of q's means near the posterior, the signal being the mean of another estimator of the
+    same gradient."""
+    mean = gradient_moments(at_posterior, NEAR, signal, draws=4000).mean["loc"].abs()
+    return mean / gradient_moments(at_posterior, NEAR, estimator, draws=4000).variance["loc"].sqrt()
+
+
+def test_a_share_of_the_elbo_keeps_the_signal() -> None:
+    """Its part of the gradient is an average over K samples: half of it is 1/2 of a signal that grows as √K, while
+    that of the bound falls (×4 and ×1/4 from K = 8 to 128)."""
+    few, many = (ratio(Ciwae(samples=k), Ciwae(samples=k)) for k in (8, 128))
+    assert (many > 2 * few).all()
+
+
+def test_many_bounds_of_few_samples_tell_q_more() -> None:
+    """Theory: SNR ∝ √(M/K), 8 times that of one bound of 64 samples for 8 of 8; half is 15 standard errors off."""
+    one = ratio(Iwae(samples=64), Dreg(samples=64))
+    assert (ratio(Piwae(samples=8, groups=8), Dreg(samples=8, groups=8)) > 4 * one).all()
+
+
+@pytest.mark.parametrize(("name", "option"), [("ciwae", "beta"), ("rws_dreg", "share")])
+def test_a_share_is_between_nothing_and_all(name: str, option: str) -> None:
+    with pytest.raises(ReparamError, match=f"{name}: {option} must be between 0 and 1, got 1.5"):
+        estimators.make(name, {option: 1.5})
 
 
 @pytest.mark.parametrize("name", ["iwae", "stl", "dreg"])
@@ -127,7 +134,7 @@ def test_groups_are_a_mean_of_independent_bounds(name: str) -> None:
         assert ((one.variance[key] / three.variance[key] / 3 - 1).abs() < 0.15).all()
 
 
-@pytest.mark.parametrize("name", ["stl", "dreg"])
+@pytest.mark.parametrize("name", ["stl", "dreg", "piwae", "rws_dreg", "jvi_dreg"])
 def test_a_site_shared_by_the_plate_is_refused(name: str) -> None:
     problem = PROBLEMS["normal_shared"]
     with pytest.raises(

@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 import torch
 from forced import moments
+from near_posterior import NEAR, at_posterior
 from torch import Tensor
 
+from reparam import estimators
 from reparam.distributions import Bernoulli
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
-from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep
+from reparam.estimators.importance_weighted import Dreg
+from reparam.estimators.reweighted_wake_sleep import ReweightedWakeSleep, RwsDreg
+from reparam.measure.moments import gradient_moments
 from reparam.measure.problems import PROBLEMS
 from reparam.noise import draw_block
 from reparam.program import Params, describe
@@ -100,3 +104,24 @@ def test_a_site_shared_by_the_plate_is_refused() -> None:
 def test_one_sample_needs_no_weights() -> None:
     with pytest.raises(ReparamError, match="reweighted_wake_sleep: samples must be an integer ≥ 2, got 1"):
         ReweightedWakeSleep(samples=1)
+
+
+def test_near_the_posterior_the_paths_vary_less_than_the_scores() -> None:
+    """q's parameters, K = 8, 4,000 draws: half of it; at the posterior itself nothing but the scores varies."""
+    found = {
+        name: gradient_moments(at_posterior, NEAR, estimators.make(name, {"samples": 8}), draws=4000).variance
+        for name in ("reweighted_wake_sleep", "rws_dreg")
+    }
+    for name in NEAR:
+        assert (found["rws_dreg"][name] < 0.75 * found["reweighted_wake_sleep"][name]).all()
+
+
+def test_shares_of_the_wake_phase_mix_two_gradients() -> None:
+    """a of RWS-DReG and 1 − a of DReG, on the same noise."""
+    noise = {"z": {"normal": torch.tensor([[[0.4], [0.1]], [[-1.1], [0.8]], [[0.3], [-0.2]]]).double()}}
+    none, some, all_ = (
+        estimate_gradient(kind, at_posterior, NEAR, noise).gradient
+        for kind in (Dreg(samples=3), RwsDreg(samples=3, share=0.3), RwsDreg(samples=3))
+    )
+    for name, entry in some.items():
+        torch.testing.assert_close(entry, 0.7 * none[name] + 0.3 * all_[name])

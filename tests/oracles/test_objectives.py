@@ -21,6 +21,7 @@ from reparam.distributions import (
     VonMisesFisher,
 )
 from reparam.errors import ReparamError
+from reparam.estimators.card import Part
 from reparam.measure.problems import PROBLEMS
 from reparam.oracles import objectives
 from reparam.oracles.states import table
@@ -28,6 +29,10 @@ from reparam.oracles.states import table
 
 def gradients(value: torch.Tensor, params: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return dict(zip(params, torch.autograd.grad(value.sum(), list(params.values())), strict=True))
+
+
+def part(of: str, samples: int) -> tuple[Part]:
+    return (Part(1.0, of, samples),)
 
 
 def doubles(**values: list) -> dict[str, torch.Tensor]:
@@ -173,16 +178,37 @@ def test_wake_has_the_bound_s_slope_in_the_model_and_its_own_in_the_guide(key: s
     problem = PROBLEMS[key]
     model = ("prior", "decoder")
     for samples in (1, 2, 3):
-        wake, bound = (problem.exact(objective, samples) for objective in ("wake", "bound"))
+        wake, bound = (problem.exact(part(of, samples)) for of in ("wake", "bound"))
         for name in model:
             torch.testing.assert_close(wake[name], bound[name])
-        torch.testing.assert_close(problem.value("wake", samples), problem.value("bound", samples))
-    one = problem.exact("wake", 1)
+        torch.testing.assert_close(
+            problem.value(part("wake", samples)), problem.value(part("bound", samples))
+        )
+    one = problem.exact(part("wake", 1))
     for name in set(problem.params) - set(model):
         torch.testing.assert_close(one[name], torch.zeros_like(one[name]))
-    two, many = (problem.exact("wake", samples) for samples in (2, 3))
+    two, many = (problem.exact(part("wake", samples)) for samples in (2, 3))
     assert all(two[name].abs().max() > 0.02 for name in set(problem.params) - set(model))
     assert all(not torch.equal(two[name], many[name]) for name in two)
+
+
+@pytest.mark.parametrize("key", [key for key, problem in PROBLEMS.items() if problem.log_weight])
+def test_model_is_the_bound_with_the_model_s_slope_alone(key: str) -> None:
+    problem = PROBLEMS[key]
+    model, bound = (problem.exact(part(of, 2)) for of in ("model", "bound"))
+    for name, entry in model.items():
+        torch.testing.assert_close(entry, bound[name] if name in ("prior", "decoder") else 0 * entry)
+    torch.testing.assert_close(problem.value(part("model", 2)), problem.value(part("bound", 2)))
+
+
+def test_a_combination_is_the_sum_of_its_parts() -> None:
+    problem = PROBLEMS["bits_log_weight"]
+    parts = (Part(0.3, "expectation", 1), Part(-2.0, "bound", 3))
+    one, three = (problem.exact(part("bound", samples)) for samples in (1, 3))
+    for name, entry in problem.exact(parts).items():
+        torch.testing.assert_close(entry, 0.3 * one[name] - 2 * three[name])
+    value = 0.3 * problem.value() - 2 * problem.value(part("bound", 3))
+    torch.testing.assert_close(problem.value(parts), value)
 
 
 def test_wake_of_many_samples_points_at_the_posterior() -> None:
@@ -193,7 +219,7 @@ def test_wake_of_many_samples_points_at_the_posterior() -> None:
     posterior = (states.value + states.log_q).softmax(0)
     bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
     limit = posterior.T @ bits - params["guide"].sigmoid()
-    errors = [(problem.exact("wake", k)["guide"] - limit).abs().max() for k in (1, 2, 4, 7)]
+    errors = [(problem.exact(part("wake", k))["guide"] - limit).abs().max() for k in (1, 2, 4, 7)]
     assert all(later < earlier for earlier, later in pairwise(errors))
     assert errors[-1] < 0.35 * errors[0]
 

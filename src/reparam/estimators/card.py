@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from reparam.distributions import Bernoulli, Law, Normal, Relaxable
 from reparam.program import Site
 
-Objective = Literal["expectation", "bound", "wake"]
+Objective = Literal["expectation", "bound", "wake", "combination"]
 """What the estimate is a gradient of, for a program with value f and K = the estimator's `samples`:
 
 - `expectation`: E[f];
 - `bound`: E[log 1/K Σ_k exp f_k], the K-sample bound of a program whose value is a log weight;
 - `wake`: Σ_k w̃_k ∇ log p_k for the model and Σ_k w̃_k ∇ log q_k for the sites' laws, with the normalised
-  weights w̃ of the same programs (reweighted wake-sleep); it is no gradient of one function.
+  weights w̃ of the same programs (reweighted wake-sleep); it is no gradient of one function;
+- `combination`: a sum of such, the card's `parts`.
 """
+
+
+class Part(NamedTuple):
+    """A term of a combination."""
+
+    coefficient: float
+    of: Literal["expectation", "bound", "wake", "model"]
+    """`model`: the K-sample bound with the model's part of its gradient alone, Σ_k w̃_k ∇ log p_k."""
+    samples: int
+    """K, of all but the expectation."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,8 @@ class Card:
     tunables: frozenset[str] = frozenset()
     """Kinds of parameters of its own that it trains: the part of a tunable's name before the first dot."""
     objective: Objective = "expectation"
+    parts: Callable[[Any], tuple[Part, ...]] | None = field(default=None, compare=False)
+    """What a `combination` is made of: (the estimator) → its terms."""
     given_signal: bool = False
     """Whether learning signals may be given to it (see `Trace.signals`) in place of f's values: it never asks for f at
     other samples than those that the signals belong to."""

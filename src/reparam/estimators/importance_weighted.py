@@ -1,4 +1,4 @@
-"""Gradients of the importance-weighted bound through the samples' paths: total, path only, doubly reparameterized."""
+"""Gradients of importance-weighted bounds through the samples' paths: total, path only, doubly reparameterized."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from reparam.estimators.base import (
     Sites,
     Terms,
     check_samples,
+    check_share,
     name_of,
     over_samples,
     path_noise,
@@ -24,7 +25,7 @@ from reparam.estimators.base import (
     restate,
     sample_bound,
 )
-from reparam.estimators.card import PATH, PATH_AND_SCORE, Card
+from reparam.estimators.card import PATH, PATH_AND_SCORE, Card, Part
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
 
@@ -49,18 +50,21 @@ class PathOfBound(Estimator):
     def one(self, run: Run, params: Params, noise: Noise) -> tuple[Tensor, ...]:
         """f at one sample, and what else the loss is made of; each in the plate's shape."""
 
+    def bound(self, values: Tensor) -> Tensor:
+        """The objective's reading, in the plate's shape, from f [K, M, *plate]."""
+        return sample_bound(values).mean(0)
+
     @abstractmethod
-    def loss(self, bound: Tensor, weights: Tensor, values: Tensor, *others: Tensor) -> Tensor:
-        """The loss [M, *plate] from the bound, the constant normalised weights and what `one` found [K, M, *plate]."""
+    def loss(self, values: Tensor, *others: Tensor) -> Tensor:
+        """The loss, in the plate's shape, from what `one` found, [K, M, *plate] each."""
 
     def estimate(
         self, run: Run, params: Params, noise: Noise, tunables: Mapping[str, Tensor], memory: Any
     ) -> Terms:
         found = over_samples(lambda draw: self.one(run, params, draw), noise)
         values, *others = (entry.unflatten(0, (self.samples, self.groups)) for entry in found)
-        bound, weights = sample_bound(values), values.detach().softmax(0)
-        loss = self.loss(bound, weights, values, *others).mean(0)
-        return Terms(bound.mean(0), (loss,), (1.0,), self.card.evaluations(self, {}), memory)
+        loss = self.loss(values, *others)
+        return Terms(self.bound(values), (loss,), (1.0,), self.card.evaluations(self, {}), memory)
 
     def log_q(self, sites: Sites, plate: Tensor) -> Tensor:
         """Σ_sites log q, in the shape of `plate`; ReparamError for a site that the plate shares."""
@@ -100,8 +104,43 @@ class Iwae(PathOfBound):
     def one(self, run: Run, params: Params, noise: Noise) -> tuple[Tensor, ...]:
         return (run(params, lambda name, law: law.path(noise[name])).value,)
 
-    def loss(self, bound: Tensor, weights: Tensor, values: Tensor, *others: Tensor) -> Tensor:
-        return bound
+    def loss(self, values: Tensor, *others: Tensor) -> Tensor:
+        return self.bound(values)
+
+
+@register("ciwae")
+@dataclass(frozen=True)
+class Ciwae(Iwae):
+    """∇ of β E[f] + (1 − β) E[log 1/K Σ_k exp f_k] (Rainforth et al. 2018), total derivative."""
+
+    beta: float = 0.5
+    """β, the share of the ELBO."""
+    card = Card(
+        title="Combination of the ELBO and the importance-weighted bound (CIWAE)",
+        what="Differentiates β times the mean of f over the samples plus 1 − β times their K-sample bound, through the "
+        "samples. The ELBO's gradient of q does not weaken as K grows.",
+        formula="Σ_k [β/K + (1 − β) w̃_k] ∇ f(z_k),  z_k = g(ε_k; φ),  w̃ = softmax f constant;  averaged over M "
+        "groups of K",
+        when="For a bound between the ELBO and that of K samples, at the cost of the latter.",
+        paper="Rainforth et al. 2018 (arXiv:1802.04537)",
+        unbiased=True,
+        needs_derivative=True,
+        requires=PATH,
+        evaluations=lambda estimator, sites: estimator.samples * estimator.groups,
+        objective="combination",
+        parts=lambda estimator: (
+            Part(estimator.beta, "expectation", 1),
+            Part(1 - estimator.beta, "bound", estimator.samples),
+        ),
+        settings=({}, {"samples": 3, "beta": 0.05}, {"groups": 3}),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share(self.beta, "beta", name_of(self))
+
+    def bound(self, values: Tensor) -> Tensor:
+        return self.beta * values.mean((0, 1)) + (1 - self.beta) * super().bound(values)
 
 
 @register("stl")
@@ -138,9 +177,9 @@ class Stl(PathOfBound):
         sites = run.sites(params, lambda name, law: trace.sites[name].z.detach())
         return trace.value, self.log_q(sites, trace.value)
 
-    def loss(self, bound: Tensor, weights: Tensor, values: Tensor, *others: Tensor) -> Tensor:
+    def loss(self, values: Tensor, *others: Tensor) -> Tensor:
         (score,) = others
-        return (weights * (values + score)).sum(0)
+        return (values.detach().softmax(0) * (values + score)).sum(0).mean(0)
 
 
 @register("dreg")
@@ -176,6 +215,63 @@ class Dreg(PathOfBound):
         constant = run(params, lambda name, law: live[name].z.detach())
         return path, constant.value + self.log_q(constant.latent, constant.value)
 
-    def loss(self, bound: Tensor, weights: Tensor, values: Tensor, *others: Tensor) -> Tensor:
+    def weights(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """What the paths and what the model's own parameters are weighed by, from constant f; each [K, M, *plate]."""
+        weights = values.softmax(0)
+        return weights.square(), weights
+
+    def loss(self, values: Tensor, *others: Tensor) -> Tensor:
         (model,) = others
-        return (weights.square() * values + weights * model).sum(0)
+        path_weights, model_weights = self.weights(values.detach())
+        return (path_weights * values + model_weights * model).sum(0).mean(0)
+
+
+@register("piwae")
+@dataclass(frozen=True)
+class Piwae(PathOfBound):
+    """The model climbs the bound of all M K samples, q the mean of M bounds of K (Rainforth et al. 2018).
+
+    For a program whose value is f = log p − log q, with q the density of its sites: the model's own gradient is that of
+    f + log q at constant samples. The sites must have the value's plate.
+    """
+
+    samples: int = 2
+    """K, the samples of a bound that q climbs (L in the paper)."""
+    groups: int = 2
+    """M, such bounds; the model climbs the one bound of all M K samples."""
+    card = Card(
+        title="Partially importance-weighted (PIWAE)",
+        what="Follows two bounds with one set of samples: the model's own parameters the tightest, of all M K samples, "
+        "and q the mean of M bounds of K samples, whose gradient has more signal.",
+        formula="1/M Σ_m Σ_k w̃_mk [∇ f(z_mk) − ∇ ℓ(c_mk)] + Σ_m Σ_k W̃_mk ∇ ℓ(c_mk),  ℓ = f + log q = log p,  "
+        "z = g(ε; φ), c the constant z,  w̃ = softmax f over k, W̃ over all, constant",
+        when="When both the model and q matter. Two evaluations of f per sample; dreg gives q a signal that grows with "
+        "K without other bounds.",
+        paper="Rainforth et al. 2018 (arXiv:1802.04537)",
+        unbiased=True,
+        needs_derivative=True,
+        requires=PATH_AND_SCORE,
+        evaluations=lambda estimator, sites: 2 * estimator.samples * estimator.groups,
+        objective="combination",
+        parts=lambda estimator: (
+            Part(1.0, "bound", estimator.samples),
+            Part(-1.0, "model", estimator.samples),
+            Part(1.0, "model", estimator.samples * estimator.groups),
+        ),
+        settings=({}, {"samples": 1, "groups": 3}, {"groups": 1}),
+    )
+
+    def one(self, run: Run, params: Params, noise: Noise) -> tuple[Tensor, ...]:
+        trace = run(params, lambda name, law: law.path(noise[name]))
+        constant = run(params, lambda name, law: trace.sites[name].z.detach())
+        return trace.value, constant.value + self.log_q(constant.latent, constant.value)
+
+    def bound(self, values: Tensor) -> Tensor:
+        return sample_bound(values.flatten(0, 1))
+
+    def loss(self, values: Tensor, *others: Tensor) -> Tensor:
+        (model,) = others
+        constant = values.detach()
+        own, joint = constant.softmax(0), constant.flatten(0, 1).softmax(0).view_as(constant)
+        guide = (own * (values - model)).sum(0).mean(0)
+        return guide + (joint * model).sum((0, 1))

@@ -27,6 +27,7 @@ OBJECTIVES: dict[Objective, str] = {
     "expectation": "E[f]",
     "bound": "the K-sample bound E[log 1/K Σ_k exp f_k]",
     "wake": "the weighted wake-phase objectives of model and sampler",
+    "combination": "a combination of objectives (see the formula)",
 }
 EXAMPLE_SITES = ("top", "low")
 FEW = 3

@@ -17,8 +17,8 @@ from reparam.engine.learners.gradient import GradientLearner
 from reparam.engine.minibatch import minibatch_indices
 from reparam.errors import NumericalError, ReparamError
 from reparam.estimators import Estimator, chosen
-from reparam.estimators.base import Sites
-from reparam.estimators.card import Objective
+from reparam.estimators.base import Sites, parts
+from reparam.estimators.card import Part
 from reparam.measure.base import Context, Measured, groups, register
 from reparam.measure.moments import Moments, Sampler, begin
 from reparam.measure.subject import pick
@@ -92,12 +92,12 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
         specs = {"data": {"uniform": NoiseSpec("uniform", tuple(x.shape))}}
         x = data.binarise(x, draw_block(specs, context.axes, 1, context.device)["data"]["uniform"][0])
     program = context.task.program(x)
-    references: dict[tuple[Objective, int], Reference] = {}
+    references: dict[tuple[Part, ...], Reference] = {}
     metrics: dict[str, float] = {}
     machine: dict[str, float] = {}
     by_group = groups(context.params)
     for label, estimator in chosen(options["estimators"]).items():
-        target = estimator.card.objective, int(getattr(estimator, "samples", 1))
+        target = parts(estimator)
         try:
             sampler = begin(estimator, program, context.params, context.axes, **_held(context, estimator))
             moments = sampler.take(int(options["draws"]))
@@ -159,7 +159,7 @@ def _held(context: Context, estimator: Estimator) -> dict[str, Any]:
     return learner.held(dict(context.state), estimator) if isinstance(learner, GradientLearner) else {}
 
 
-def _reference(context: Context, program: Program, target: tuple[Objective, int], given: Any) -> Reference:
+def _reference(context: Context, program: Program, target: tuple[Part, ...], given: Any) -> Reference:
     """The oracle's gradient of this objective, or an estimator's mean on noise of its own."""
     if given != "oracle":
         (estimator,) = chosen({given["name"]: {k: v for k, v in given.items() if k != "draws"}}).values()
@@ -168,14 +168,10 @@ def _reference(context: Context, program: Program, target: tuple[Objective, int]
         )
         moments = sampler.take(int(given["draws"]))
         return Reference(moments.mean, moments.standard_error)
-    objective, samples = target
     _check_states(describe(program, context.params), target)
     params = {name: entry.detach().clone().requires_grad_() for name, entry in context.params.items()}
     with torch.enable_grad():
-        if objective == "expectation":
-            value = objectives.expectation(program, params)
-        else:
-            value = {"bound": objectives.bound, "wake": objectives.wake}[objective](program, params, samples)
+        value = objectives.combination(program, params, target)
         gradients = torch.autograd.grad(
             value.sum(), list(params.values()), allow_unused=True, materialize_grads=True
         )
@@ -183,7 +179,7 @@ def _reference(context: Context, program: Program, target: tuple[Objective, int]
     return Reference(mean, {name: torch.zeros_like(entry) for name, entry in mean.items()})
 
 
-def _check_states(sites: Sites, target: tuple[Objective, int]) -> None:
+def _check_states(sites: Sites, target: tuple[Part, ...]) -> None:
     """ReparamError when no oracle knows a law, or would have to enumerate too many states for this objective."""
     states = 1
     for name, site in sites.items():
@@ -192,8 +188,7 @@ def _check_states(sites: Sites, target: tuple[Objective, int]) -> None:
                 f"gradient_moments: no oracle for the {type(site.law).__name__} law of site {name!r}; {REFERENCE}"
             )
         states *= getattr(site.law, "states", None) or NODES ** math.prod(site.law.event)
-    objective, samples = target
-    joint = states if objective == "expectation" else states**samples
+    joint = states ** max(part.samples for part in target)
     if joint > MOST_STATES:
         raise ReparamError(
             f"gradient_moments: an oracle would have to enumerate 2^{math.log2(joint):.0f} states; {REFERENCE}"

@@ -7,7 +7,9 @@ of layers (see `reparam.oracles.states`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from reparam.oracles.states import NODES, Table, table, tuples
@@ -41,6 +43,32 @@ def wake(program: Program, params: Params, samples: int, nodes: int = NODES) -> 
     terms = (weights * (states.value + 2 * states.log_q)).sum(1)
     surrogate = (states.mass.prod(1).detach() * terms).sum(0)
     return bound(program, params, samples, nodes).detach() + surrogate - surrogate.detach()
+
+
+def model(program: Program, params: Params, samples: int, nodes: int = NODES) -> Tensor:
+    """The value of `bound` with the model's part of its derivative, E[Σ_k w̃_k ∇ log p_k] (see `wake`)."""
+    states = _tuples(table(program, params, nodes), samples)
+    weights = states.value.detach().softmax(1)
+    surrogate = (states.mass.prod(1).detach() * (weights * (states.value + states.log_q)).sum(1)).sum(0)
+    return bound(program, params, samples, nodes).detach() + surrogate - surrogate.detach()
+
+
+def combination(
+    program: Program, params: Params, parts: Iterable[tuple[float, str, int]], nodes: int = NODES
+) -> Tensor:
+    """Σ coefficient · objective over parts (coefficient, objective, samples); `samples` are read of all but
+    `expectation`."""
+    of_samples = {"bound": bound, "wake": wake, "model": model}
+    terms = [
+        coefficient
+        * (
+            expectation(program, params, nodes)
+            if objective == "expectation"
+            else of_samples[objective](program, params, samples, nodes)
+        )
+        for coefficient, objective, samples in parts
+    ]
+    return torch.stack(terms).sum(0)
 
 
 def _tuples(states: Table, samples: int) -> Table:

@@ -15,8 +15,8 @@ from torch import Tensor
 from reparam.engine.diagnosis import unlifted
 from reparam.engine.gradient import Estimate, check, estimate_gradient, inspect
 from reparam.errors import ReparamError, place, reason
-from reparam.estimators.base import Estimator, Sites, name_of
-from reparam.estimators.card import Objective
+from reparam.estimators.base import Estimator, Sites, name_of, parts
+from reparam.estimators.card import Part
 from reparam.measure.problems import PROBLEMS, Problem
 from reparam.noise import Noise, draw, draw_block, generator
 from reparam.program import Program
@@ -95,14 +95,13 @@ class Case:
 
     @property
     def samples(self) -> int:
-        """K of the objective that the estimate is a gradient of."""
+        """K, the estimator's samples."""
         return getattr(self.estimator, "samples", 1)
 
     @property
     def exact(self) -> tuple[dict[str, Tensor], Tensor]:
         """The exact gradient and value of its objective."""
-        objective = self.estimator.card.objective
-        return _exact(self.title, objective, 1 if objective == "expectation" else self.samples)
+        return _exact(self.title, parts(self.estimator))
 
     def finding(self, check: str, wrong: str = "", **numbers: Any) -> Finding:
         """A finding about this case; it passed unless something is `wrong`."""
@@ -116,9 +115,9 @@ def _sites(title: str) -> Sites:
 
 
 @cache
-def _exact(title: str, objective: Objective, samples: int) -> tuple[dict[str, Tensor], Tensor]:
+def _exact(title: str, objective: tuple[Part, ...]) -> tuple[dict[str, Tensor], Tensor]:
     problem = PROBLEMS[title]
-    return problem.exact(objective, samples), problem.value(objective, samples)
+    return problem.exact(objective), problem.value(objective)
 
 
 def cases(kind: type[Estimator]) -> list[Case]:

@@ -24,7 +24,7 @@ from reparam.measure.contract.cases import (
 )
 from reparam.measure.contract.moments import BOUND, Comparison, compare
 
-LEAST, MOST = 10_000, 200_000
+LEAST, MOST = 10_000, 600_000
 """Draws: as many as the aimed power takes, between these, under the first setting; LEAST under the others, which share
 its code and get their power from their number."""
 
