@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from reparam.data import load, loading, store, subset
+from reparam.data import DataSet, as_published, load, loading, store, subset
 from reparam.data.sources import SOURCES
 from reparam.errors import ReparamError
 
@@ -80,6 +81,17 @@ def test_subsets_are_nested_and_drawn_from_all_rows():
 def test_bits_do_not_depend_on_the_size():
     whole, part = load("digits", "static"), load("digits", "static", train=10)
     assert torch.equal(subset(whole, train=10).train, part.train)
+
+
+def test_held_out_rows_go_back_unless_the_publisher_held_them_out():
+    rows = torch.arange(12.0).reshape(6, 2)
+    cut = DataSet("mnist", rows[:4], rows[:1], rows[4:], (1, 2), torch.zeros(4, dtype=torch.int64))
+    whole = as_published(cut)
+    assert torch.equal(whole.train, rows) and whole.valid is None and whole.train_labels is None
+    theirs = replace(cut, name="static_mnist")
+    assert as_published(theirs) is theirs
+    digits = load("digits")
+    assert as_published(digits) is digits
 
 
 @pytest.mark.parametrize("sizes", [{"train": 0}, {"train": 1298}, {"test": -1}, {"valid": 1}])

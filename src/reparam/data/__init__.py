@@ -14,14 +14,25 @@ from reparam.data.store import ensure
 if TYPE_CHECKING:
     from reparam.data.binarisation import binarise, prepare
     from reparam.data.dataset import DataSet
-    from reparam.data.loading import load, subset
+    from reparam.data.loading import as_published, load, subset
 
-__all__ = ["BINARISATIONS", "DataSet", "binarise", "ensure", "load", "names", "prepare", "subset"]
+__all__ = [
+    "BINARISATIONS",
+    "DataSet",
+    "as_published",
+    "binarise",
+    "ensure",
+    "load",
+    "names",
+    "prepare",
+    "subset",
+]
 
 _LAZY = {
     "DataSet": "dataset",
     "binarise": "binarisation",
     "prepare": "binarisation",
+    "as_published": "loading",
     "load": "loading",
     "subset": "loading",
 }

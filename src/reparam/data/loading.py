@@ -22,6 +22,7 @@ LEVELS = {"digits": 16, "static_mnist": 1, "frey_face": 256}
 # Sets published without a split: rows for training and for testing, taken from one shuffled order.
 SPLITS = {"digits": (1297, 500), "frey_face": (1565, 400), "omniglot": (24_345, 8_070)}
 MNIST_TRAIN = 50_000  # the other 10,000 rows of the training files are for validation
+PUBLISHED_VALIDATION = ("static_mnist",)  # sets whose validation rows are a split of the publisher's own
 
 
 def load(
@@ -62,6 +63,15 @@ def subset(
         if labels is not None:
             changes[f"{split}_labels"] = labels[chosen]
     return replace(dataset, **changes)
+
+
+def as_published(dataset: DataSet) -> DataSet:
+    """The data set with validation rows only where its publisher has some; others go back to the end of the training
+    rows, which then have no labels. Of data sets as `load` gives them, whole."""
+    if dataset.valid is None or dataset.name in PUBLISHED_VALIDATION:
+        return dataset
+    train = torch.cat([dataset.train, dataset.valid])
+    return replace(dataset, train=train, valid=None, train_labels=None)
 
 
 def _order(name: str, purpose: str, count: int) -> Tensor:

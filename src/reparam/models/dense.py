@@ -1,7 +1,8 @@
 """Networks of any depth between stochastic layers, as pure functions of flat parameters.
 
 A network `name` of hidden layers and an affine head owns `name.0.weight` [outputs, inputs], `name.0.bias`
-[outputs], `name.1.weight`, …; without hidden layers it is one affine map. Leading axes of an input are a plate.
+[outputs], `name.1.weight`, …; without hidden layers it is one affine map. That of a Gaussian has two heads, `name.mean`
+and `name.log_scale`. Leading axes of an input are a plate.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize
 
+from reparam.distributions import Normal
 from reparam.models.mlp import Sizes, layer
 from reparam.noise import draw
 
@@ -22,6 +24,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "leaky_relu": partial(leaky_relu, negative_slope=0.3),
 }
+HEADS = ("mean", "log_scale")
+"""Of a network that ends in a Gaussian."""
 TRUNCATION = 2.0
 """Standard deviations at which the normal start of `variance_scaling` is cut off."""
 
@@ -37,6 +41,18 @@ def apply(params: Mapping[str, Tensor], name: str, inputs: Tensor, depth: int, a
     for i in range(depth):
         inputs = ACTIVATIONS[activation](layer(params, f"{name}.{i}", inputs))
     return layer(params, f"{name}.{depth}", inputs)
+
+
+def gaussian_sizes(name: str, inputs: int, hidden: Sequence[int], outputs: int) -> dict[str, tuple[int, int]]:
+    """Layers of a network of at least one hidden layer with the two heads of a Gaussian."""
+    heads = {f"{name}.{head}": (hidden[-1], outputs) for head in HEADS}
+    return sizes(name, inputs, hidden[:-1], hidden[-1]) | heads
+
+
+def gaussian(params: Mapping[str, Tensor], name: str, inputs: Tensor, depth: int, activation: str) -> Normal:
+    """A diagonal Gaussian whose mean and log standard deviation are affine in the last of `depth` hidden layers."""
+    last = ACTIVATIONS[activation](apply(params, name, inputs, depth - 1, activation))
+    return Normal(layer(params, f"{name}.mean", last), layer(params, f"{name}.log_scale", last).exp())
 
 
 def glorot(inputs: int, outputs: int, generator: torch.Generator) -> Tensor:

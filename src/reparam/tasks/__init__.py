@@ -115,10 +115,12 @@ def get(name: str) -> Any:
 def make(options: Mapping[str, Any]) -> Any:
     """The task of an experiment's `task`, on its data set prepared as the options say, if it names one."""
     name = options.get("data")
-    binarisation = options.get("binarisation", "none")
-    return get(options["name"])(
-        options, None if name is None else data.prepare(data.load(name), binarisation)
-    )
+    if name is None:
+        return get(options["name"])(options, None)
+    dataset = data.load(name)
+    if options.get("published_split", False):
+        dataset = data.as_published(dataset)
+    return get(options["name"])(options, data.prepare(dataset, options.get("binarisation", "none")))
 
 
 def read_options(kind: type[Options], given: Mapping[str, Any]) -> Options:
