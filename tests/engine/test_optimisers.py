@@ -65,6 +65,38 @@ def test_the_first_steps_of_adagrad_only_accumulate() -> None:
     assert path[3] == pytest.approx(1 - 0.1 * 2 / 16**0.5)
 
 
+def path(options: dict, gradients: list[float], start: float = 0.3) -> list[float]:
+    """A number under these gradients, one after another."""
+    optimiser, params = optimisers.make(options), {"p": torch.tensor([start], dtype=torch.float64)}
+    state, found = optimiser.init(params), [start]
+    for gradient in gradients:
+        params, state = optimiser.update({"p": torch.tensor([gradient]).double()}, state, params)
+        found.append(params["p"].item())
+    return found
+
+
+@pytest.mark.parametrize("name", ["adam", "burda_adam"])
+def test_stages_triple_and_their_rates_fall_to_a_tenth(name: str) -> None:
+    """With β₁ = β₂ = 0 a step at a constant gradient is the rate, in stages of 1, 3, … steps of 3,280 (8 stages)."""
+    options = {"name": name, "rate": 0.001, "beta1": 0.0, "beta2": 0.0, "eps": 0.0, "tripling": 3280}
+    places = path(options, [2.0] * 3300)
+    begin = 1 if name == "burda_adam" else 0  # its first step has no moments yet
+    steps = [before - after for before, after in pairwise(places)][begin:]
+    stages = [i for i in range(8) for _ in range(3**i)]
+    expected = [0.001 * 10 ** (-i / 7) for i in stages] + [1e-4] * 20
+    assert steps == pytest.approx(expected[begin:], rel=1e-6)
+
+
+def test_burda_s_adam_by_hand() -> None:
+    """Three steps as the released code takes them: moments of before the gradient, v from 1, eps beside √v."""
+    gradients, m, v, p, expected = [3.0, -1.0, 0.5], 0.0, 1.0, 0.3, [0.3]
+    for t, g in enumerate(gradients, start=1):
+        p -= 0.1 * (1 - 0.999**t) ** 0.5 / (1 - 0.99**t) * m / (v**0.5 + 1e-4)
+        m, v = 0.99 * m + 0.01 * g, 0.999 * v + 0.001 * g * g
+        expected.append(p)
+    assert path({"name": "burda_adam", "rate": 0.1}, gradients) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"), [({"name": "adm"}, "'adam'"), ({"name": "sgd", "rat": 1}, "'rate'")]
 )

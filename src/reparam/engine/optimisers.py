@@ -108,12 +108,16 @@ class Rmsprop:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with bias correction (Kingma & Ba 2015, Algorithm 1; torch.optim.Adam)."""
+    """Adam with bias correction (Kingma & Ba 2015, Algorithm 1; torch.optim.Adam).
+
+    With `tripling` steps the rate falls as `tripling_rate` says.
+    """
 
     rate: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    tripling: int = 0
 
     def init(self, params: Tensors) -> State:
         return {"mean": _like(params), "square": _like(params), "count": _count(params)}
@@ -124,16 +128,69 @@ class Adam:
         mean = {name: b1 * state["mean"][name] + (1 - b1) * g for name, g in grads.items()}
         square = {name: b2 * state["square"][name] + (1 - b2) * g.square() for name, g in grads.items()}
         first, second = 1 - b1**count, 1 - b2**count
+        rate = tripling_rate(self.rate, state["count"], self.tripling)
         moved = {
-            name: params[name]
-            - self.rate * (mean[name] / first) / ((square[name] / second).sqrt() + self.eps)
+            name: params[name] - rate * (mean[name] / first) / ((square[name] / second).sqrt() + self.eps)
             for name in grads
         }
         return moved, {"mean": mean, "square": square, "count": count}
 
 
-Optimiser = Sgd | Adagrad | Rmsprop | Adam
-KINDS: dict[str, type[Optimiser]] = {"sgd": Sgd, "adagrad": Adagrad, "rmsprop": Rmsprop, "adam": Adam}
+@dataclass(frozen=True)
+class BurdaAdam:
+    """Adam as in the code released with Burda et al. 2016: p ← p − rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + eps).
+
+    What is not as in `Adam`: m and v are those from before this step's gradient, v starts at `start`, eps is beside the
+    uncorrected √v, and β₁ is 0.99. With `tripling` steps the rate falls as `tripling_rate` says.
+    """
+
+    rate: float = 0.001
+    beta1: float = 0.99
+    beta2: float = 0.999
+    eps: float = 1e-4
+    start: float = 1.0
+    tripling: int = 0
+
+    def init(self, params: Tensors) -> State:
+        return {"mean": _like(params), "square": _like(params, self.start), "count": _count(params)}
+
+    def update(self, grads: Tensors, state: State, params: Tensors) -> tuple[dict[str, Tensor], State]:
+        count, mean, square = state["count"] + 1, state["mean"], state["square"]
+        b1, b2 = self.beta1, self.beta2
+        rate = tripling_rate(self.rate, state["count"], self.tripling)
+        corrected = rate * (1 - b2**count).sqrt() / (1 - b1**count)
+        moved = {
+            name: params[name] - corrected * mean[name] / (square[name].sqrt() + self.eps) for name in grads
+        }
+        after = {
+            "mean": {name: b1 * mean[name] + (1 - b1) * g for name, g in grads.items()},
+            "square": {name: b2 * square[name] + (1 - b2) * g.square() for name, g in grads.items()},
+        }
+        return moved, {**after, "count": count}
+
+
+STAGES = 8
+"""Of `tripling_rate`."""
+
+
+def tripling_rate(rate: float, count: Tensor, steps: int) -> Tensor | float:
+    """rate · 10^(−i/7) in stage i = 0, …, 7, each three times as long as the one before and all eight together `steps`
+    long; after that as in the last one. In 3,280 passes stage i has 3ⁱ (Burda et al. 2016, §5.1). No steps: `rate`."""
+    if not steps:
+        return rate
+    ends = [steps * (3**i - 1) / (3**STAGES - 1) for i in range(1, STAGES)]
+    stage = torch.stack([count >= end for end in ends]).to(count.dtype).sum(0)
+    return rate * 10 ** (-stage / (STAGES - 1))
+
+
+Optimiser = Sgd | Adagrad | Rmsprop | Adam | BurdaAdam
+KINDS: dict[str, type[Optimiser]] = {
+    "sgd": Sgd,
+    "adagrad": Adagrad,
+    "rmsprop": Rmsprop,
+    "adam": Adam,
+    "burda_adam": BurdaAdam,
+}
 
 
 def make(options: Mapping[str, Any]) -> Optimiser:

@@ -27,9 +27,9 @@ TASK = tasks.get("gaussian_vae")(
 PARAMS = {n: 50 * p for n, p in TASK.init(generator("test", "gradient", "init")).items()}
 
 
-def one_step(estimator: Estimator, task: object = TASK) -> tuple[dict, dict, dict, dict]:
+def one_step(estimator: Estimator, task: object = TASK, **training: object) -> tuple[dict, dict, dict, dict]:
     """(state before, state after, metrics, noise) of a step on the first rows."""
-    learner = GradientLearner(task, estimator, SGD)
+    learner = GradientLearner(task, estimator, {**SGD, **training})
     block = draw_block(learner.noise(PARAMS, X[:BATCH]), ("test", "gradient"), 1)
     noise = {site: {role: value[0] for role, value in roles.items()} for site, roles in block.items()}
     state = learner.init(PARAMS, X[:BATCH], generator("test", "method"))
@@ -48,6 +48,17 @@ def test_it_climbs_the_objective_of_the_whole_training_set(sense: float) -> None
     for name, p in params.items():
         torch.testing.assert_close(after["params"][name], PARAMS[name] + 0.01 * p.grad)
     torch.testing.assert_close(metrics["objective"], value.detach().mean())
+
+
+@pytest.mark.parametrize(("gradient", "share"), [("sum", BATCH / ROWS), ("mean", 1 / ROWS)])
+def test_an_optimiser_may_be_given_the_share_of_the_minibatch(gradient: str, share: float) -> None:
+    whole, part = (
+        one_step(estimators.make("pathwise"), **options) for options in ({}, {"gradient": gradient})
+    )
+    for name, start in PARAMS.items():
+        torch.testing.assert_close(
+            part[1]["params"][name] - start, share * (whole[1]["params"][name] - start)
+        )
 
 
 def test_a_baseline_remembers_the_signals_it_saw() -> None:

@@ -31,7 +31,7 @@ def make(task: Task, method: Mapping[str, Any], training: Mapping[str, Any]) -> 
     """
     name, options = method["name"], method.get("options", {})
     if name in registry.names():
-        for option in ("alongside", "moments", "tune_first"):
+        for option in ("alongside", "gradient", "moments", "tune_first"):
             if option in training:
                 raise ReparamError(
                     f"training: {option} is for gradient estimators, and {name} is none: leave it out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,18 +22,27 @@ from reparam.noise import generator as stream
 from reparam.program import Program, describe
 from reparam.tasks import Task
 
+SHARES: dict[str, Callable[[int, int], float]] = {
+    "total": lambda data, batch: 1.0,
+    "sum": lambda data, batch: batch / data,
+    "mean": lambda data, batch: 1 / data,
+}
+"""The part of the whole training set's objective whose gradient an optimiser is given."""
+
 
 class GradientLearner:
     """Moves all parameters along the estimate of (N/B) Σ_batch ∇ value + ∇ log prior.
 
-    The scale is that of the objective on the whole training set (Kingma & Welling 2014, Eq. 8);
-    `task.sense` says whether the value is maximised (+1) or minimised (−1). Tunables have the training's
+    The scale is that of the objective on the whole training set (Kingma & Welling 2014, Eq. 8), unless `gradient` says
+    otherwise; `task.sense` says whether the value is maximised (+1) or minimised (−1). Tunables have the training's
     `tunable_optimiser`, or one like that of the parameters, at `tunable_scale` (1) times its rate.
 
     Options of the training besides the optimisers:
     - `alongside`: {label: options} of estimators that see every step, on the same noise, and move nothing but tunables
       and averages of their own. They count no evaluations.
     - `moments`: the decay of running moments of the estimates, its own and theirs.
+    - `gradient`: what the optimiser is given of all that: `total` (the default), or the share of the minibatch's `sum`
+      or `mean`. It matters to optimisers that are not blind to scale, such as Adam with a large eps.
     - `tune_first`: {estimator: steps}: under this one so many steps at the start move tunables and averages only.
     """
 
@@ -47,6 +56,7 @@ class GradientLearner:
         self.own = Carrier(estimator, tunable_optimiser, decay)
         others = estimators.chosen(training.get("alongside") or {})
         self.alongside = {label: Carrier(other, tunable_optimiser, decay) for label, other in others.items()}
+        self.share = SHARES[training.get("gradient", "total")]
         self.tune_first = training.get("tune_first", {}).get(name_of(estimator), 0)
 
     def program(self, x: Tensor) -> Program:
@@ -80,8 +90,9 @@ class GradientLearner:
         params = state["params"]
         estimate = self._estimate(self.own, state, state, x, noise)
         prior = torch.func.grad(self.task.log_prior)(params)
-        scale = self.task.sense * len(self.task.train) / x.shape[0]
-        downhill = {name: -scale * g - prior[name] for name, g in estimate.gradient.items()}
+        share = self.share(len(self.task.train), x.shape[0])
+        scale = self.task.sense * share * len(self.task.train) / x.shape[0]
+        downhill = {name: -scale * g - share * prior[name] for name, g in estimate.gradient.items()}
         moved = self.optimiser.update(downhill, state["optimiser"], params)
         after = {**state, **self.own.after(state, estimate, x.shape[0])}
         if self.tune_first:
