@@ -132,6 +132,18 @@ def test_memory_does_not_grow_with_data_or_samples() -> None:
     assert peaks[0] < 40e6 and peaks[1] == pytest.approx(peaks[0], rel=0.01)
 
 
+def test_each_nth_row_and_the_gap_between_splits() -> None:
+    where = context(units=2)
+    own = SimpleNamespace(
+        log_weight=True, binarisation="none", train=where.task.train, test=where.task.test, program=sums
+    )
+    where = where._replace(task=own)
+    found = measure.get("multi_sample_bound")(where, {"samples": 2, "every": 2}).metrics
+    assert found["bound_2/test"] == pytest.approx(own.test[[0, 2, 4]].sum(-1).mean().item())
+    gap = measure.get("train_test_gap")(where, {"samples": 2}).metrics
+    assert gap == {"gap_2": pytest.approx((own.train.sum(-1).mean() - own.test.sum(-1).mean()).item())}
+
+
 def test_a_value_that_is_no_log_weight_is_refused() -> None:
     with pytest.raises(ReparamError, match="log weight"):
         measure.get("multi_sample_bound")(context("gaussian_vae", hidden=2, latent=1), {"samples": 3})
