@@ -93,7 +93,9 @@ def test_what_has_no_such_curve_is_refused(given: dict, says: str) -> None:
 
 def test_running_moments_are_read_by_estimator_and_group() -> None:
     """Two gradients 1 and 3 apart in every entry, in equal parts: variance 1 for b, and 4 alongside."""
-    given = spec("score_function", {"running_variance": {}, "tuned_numbers": {}})
+    given = spec(
+        "score_function", {"running_variance": {}, "running_signal_to_noise": {}, "tuned_numbers": {}}
+    )
     given["training"] |= {"moments": 0.5, "alongside": {"rebar": {"tuned": "site", "temperature": 0.25}}}
     training, found = Training(given, torch.device("cpu")), Outcome()
     state = training.initial(0)
@@ -112,9 +114,40 @@ def test_running_moments_are_read_by_estimator_and_group() -> None:
     for group in ("", "/bits"):
         assert read[f"running_log_variance/own{group}"] == pytest.approx(0.0, abs=1e-6)
         assert read[f"running_log_variance/rebar{group}"] == pytest.approx(math.log(4), rel=1e-6)
+    assert read["running_squared_snr/own/bits"] == pytest.approx(4, rel=1e-6)
+    assert read["running_squared_snr/rebar/bits"] == pytest.approx(1, rel=1e-6)
     assert read["tuned/rebar/temperature.b"] == pytest.approx(0.25) and read["tuned/rebar/eta.b"] == 1
 
 
-def test_without_running_moments_there_is_nothing_to_read() -> None:
-    with pytest.raises(ReparamError, match="needs running moments"):
-        measured(spec("score_function", {"running_variance": {}}))
+@pytest.mark.parametrize("name", ["running_variance", "running_signal_to_noise"])
+def test_without_running_moments_there_is_nothing_to_read(name: str) -> None:
+    with pytest.raises(ReparamError, match=f"{name} needs running moments"):
+        measured(spec("score_function", {name: {}}))
+
+
+def test_the_signal_to_noise_ratio_is_the_exact_one() -> None:
+    """Of one bit, by enumeration; with 20,000 draws 5 % are six standard errors."""
+    given = spec("score_function", {"gradient_snr": {"draws": 20_000}})
+    task = tasks.make(given["task"])
+    exact = variance.score_function(
+        task.program(task.train), {"bits.logits": torch.full((1,), 0.7, dtype=torch.float64)}
+    )
+    ratio = (exact.mean["bits.logits"].abs() / exact.variance["bits.logits"].sqrt()).item()
+    assert rows(measured(given))["snr/bits"] == pytest.approx(ratio, rel=0.05)
+
+
+def test_noise_is_no_signal() -> None:
+    """(b − ½)² is a constant, so that all of the mean of 16 draws is noise."""
+    given = spec("score_function", {"gradient_snr": {"draws": 16}})
+    given["task"] |= {"target": 0.5}
+    assert rows(measured(given))["snr/bits"] < 0.5
+
+
+def test_paired_draws_show_a_bias_and_no_other() -> None:
+    """20,000 draws: below 6 for a baseline (a false alarm in 5e8), some 100 for straight-through; 0 against itself."""
+    estimators = {"loo": {"name": "score_function", "samples": 2, "baseline": "leave_one_out"}}
+    estimators |= {"straight_through": {}, "score_function": {}}
+    options = {"estimators": estimators, "reference": {"name": "score_function"}, "draws": 20_000}
+    read = rows(measured(spec("score_function", {"paired_bias": options})))
+    assert read["paired_t/score_function/bits"] == 0
+    assert 0 < read["paired_t/loo/bits"] < 6 < 20 < read["paired_t/straight_through/bits"]

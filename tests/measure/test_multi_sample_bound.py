@@ -65,6 +65,15 @@ def test_with_many_samples_it_is_the_likelihood() -> None:
     assert abs(found["bound_20000/train"] - exact.log().mean().item()) < 0.02
 
 
+def test_several_bounds_are_read_as_each_alone() -> None:
+    read = measure.get("multi_sample_bound")
+    both = read(context(units=2), {"samples": [2, 30]}).metrics
+    assert both == {
+        **read(context(units=2), {"samples": 2}).metrics,
+        **read(context(units=2), {"samples": 30}).metrics,
+    }
+
+
 def test_chunks_leave_no_datum_and_no_draw_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a value that does not depend on the draw, any chunking gives the value itself."""
     monkeypatch.setattr(multi_sample_bound, "AT_ONCE", 2)

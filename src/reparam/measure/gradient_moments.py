@@ -11,18 +11,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reparam import data
 from reparam.engine import paths
 from reparam.engine.learners.gradient import GradientLearner
-from reparam.engine.minibatch import minibatch_indices
 from reparam.errors import NumericalError, ReparamError
 from reparam.estimators import Estimator, chosen
 from reparam.estimators.base import Sites, parts
 from reparam.estimators.card import Part
 from reparam.measure.base import Context, Measured, groups, register
 from reparam.measure.moments import Moments, Sampler, begin
+from reparam.measure.rows import minibatch
 from reparam.measure.subject import pick
-from reparam.noise import NoiseSpec, draw_block
 from reparam.oracles import objectives
 from reparam.oracles.states import KINDS, NODES
 from reparam.program import Program, describe
@@ -86,11 +84,7 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     Times are facts of the machine and go to the seed's status, of the last reading: seconds/<label> of one traced
     estimate as in a training step, and variance_seconds/<label>/<group>.
     """
-    index = minibatch_indices(context.axes, 0, 1, context.batch, len(context.task.train))[0]
-    x = context.task.train[index.to(context.task.train.device)]
-    if context.task.binarisation == "dynamic":
-        specs = {"data": {"uniform": NoiseSpec("uniform", tuple(x.shape))}}
-        x = data.binarise(x, draw_block(specs, context.axes, 1, context.device)["data"]["uniform"][0])
+    x = minibatch(context)
     program = context.task.program(x)
     references: dict[tuple[Part, ...], Reference] = {}
     metrics: dict[str, float] = {}
@@ -99,7 +93,7 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     for label, estimator in chosen(options["estimators"]).items():
         target = parts(estimator)
         try:
-            sampler = begin(estimator, program, context.params, context.axes, **_held(context, estimator))
+            sampler = begin(estimator, program, context.params, context.axes, **held(context, estimator))
             moments = sampler.take(int(options["draws"]))
             if target not in references:
                 references[target] = _reference(context, program, target, options.get("reference", "oracle"))
@@ -153,7 +147,7 @@ def _vector(entries: Mapping[str, Tensor], names: list[str]) -> Tensor:
     return torch.cat([entries[name].flatten() for name in names])
 
 
-def _held(context: Context, estimator: Estimator) -> dict[str, Any]:
+def held(context: Context, estimator: Estimator) -> dict[str, Any]:
     """What training has made of the estimator, if it was part of it."""
     learner = context.learner
     return learner.held(dict(context.state), estimator) if isinstance(learner, GradientLearner) else {}
@@ -164,7 +158,7 @@ def _reference(context: Context, program: Program, target: tuple[Part, ...], giv
     if given != "oracle":
         (estimator,) = chosen({given["name"]: {k: v for k, v in given.items() if k != "draws"}}).values()
         sampler = begin(
-            estimator, program, context.params, (*context.axes, "reference"), **_held(context, estimator)
+            estimator, program, context.params, (*context.axes, "reference"), **held(context, estimator)
         )
         moments = sampler.take(int(given["draws"]))
         return Reference(moments.mean, moments.standard_error)

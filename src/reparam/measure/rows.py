@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from reparam.data import binarisation
+from reparam.engine.minibatch import minibatch_indices
 from reparam.errors import ReparamError
 from reparam.measure.base import Context
-from reparam.noise import draw, generator
+from reparam.noise import NoiseSpec, draw, draw_block, generator
 
 
 def rows(context: Context, split: str, points: int | None) -> Tensor:
@@ -25,4 +26,17 @@ def rows(context: Context, split: str, points: int | None) -> Tensor:
     if split == "train" and context.task.binarisation == "dynamic":
         source = generator(*context.axes, "pixels", device=context.device)
         return binarisation.binarise(x, draw("uniform", tuple(x.shape), source))
+    return x
+
+
+def minibatch(context: Context) -> Tensor:
+    """One fixed minibatch of the training's size, [B, D]; of a dynamically binarised task it is binarised once."""
+    train = context.task.train
+    index = minibatch_indices(context.axes, 0, 1, context.batch, len(train))[0]
+    x: Tensor = train[index.to(train.device)]
+    if context.task.binarisation == "dynamic":
+        specs = {"data": {"uniform": NoiseSpec("uniform", tuple(x.shape))}}
+        return binarisation.binarise(
+            x, draw_block(specs, context.axes, 1, context.device)["data"]["uniform"][0]
+        )
     return x
