@@ -154,6 +154,61 @@ def test_it_resumes_from_its_own_checkpoint_and_from_no_other(tmp_path, monkeypa
     assert interrupted(tmp_path, monkeypatch, {"source": source}).rows == whole.rows
 
 
+def swapped(points: int, then: dict[str, Any], after: int = 4) -> dict[str, Any]:
+    """`short`, whose last steps are another method's."""
+    spec = short("pathwise", points)
+    spec["training"]["then"] = {"after": 25 * after, "by": {"pathwise": then}}
+    return spec
+
+
+def test_another_method_goes_on_from_the_state_of_the_first(tmp_path, monkeypatch) -> None:
+    """The same method following itself changes nothing, also in the middle of a block; another one only what follows,
+    and its evaluations are counted by its own samples."""
+    monkeypatch.setattr(train, "BLOCK", 3)
+    alone, itself, other = (
+        outcome(tmp_path / name, spec)
+        for name, spec in {
+            "a": short("pathwise", 5),
+            "b": swapped(5, {"name": "pathwise"}),
+            "c": swapped(5, {"name": "pathwise", "samples": 3}),
+        }.items()
+        if not (tmp_path / name).mkdir()
+    )
+    assert itself.rows == alone.rows
+    objectives = [column(found, "objective") for found in (alone, other)]
+    assert [objectives[0][t] == objectives[1][t] for t in (2, 4, 6, 8, 10)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert column(other, "evaluations") == {2: 50, 4: 100, 6: 250, 8: 400, 10: 550}
+
+
+def test_a_swapped_training_resumes_with_the_same_bits(tmp_path) -> None:
+    """What six of ten steps leave behind, two of them under the second method, is gone on from."""
+    key, then = {"source": "now"}, {"name": "pathwise", "samples": 3}
+
+    def run(spec: dict[str, Any], folder) -> Outcome:
+        folder.mkdir(exist_ok=True)
+        training = Training(spec, torch.device("cpu"))
+        with torch.no_grad(), Progress("test", STEPS, folder / "progress.json", (0,)) as progress:
+            return training.run((0,), folder / "checkpoint.pt", key, progress, 0.0)[0]
+
+    shorter = swapped(5, then)
+    shorter["training"]["samples"] = 25 * 6
+    run(shorter, tmp_path / "a")
+    resumed, whole = run(swapped(5, then), tmp_path / "a"), run(swapped(5, then), tmp_path / "b")
+    for metric in ("objective", "evaluations", "elbo/test"):
+        assert column(resumed, metric)[10] == column(whole, metric)[10]
+
+
+def test_a_method_that_carries_something_else_cannot_follow() -> None:
+    with pytest.raises(ReparamError, match=r"training\.then: nvil and pathwise carry different things"):
+        Training(swapped(2, {"name": "nvil"}), torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_map, tree_structure
 
 from reparam import data, measure, tasks
 from reparam.cells import checkpoint
@@ -43,15 +43,18 @@ class Outcome:
 class Training:
     """One cell's training on one device: everything that its seeds share."""
 
-    def __init__(self, spec: Mapping[str, Any], device: torch.device) -> None:
-        self.spec, self.device = spec, device
+    def __init__(
+        self, spec: Mapping[str, Any], device: torch.device, task: tasks.Task | None = None, begin: int = 0
+    ) -> None:
+        """`task` is the spec's, if it has been made already; steps before `begin` are another method's."""
+        self.spec, self.device, self.begin = spec, device, begin
         options, training = spec["task"], spec["training"]
         for key in ("batch", "samples", "optimiser"):
             if key not in training:
                 raise ReparamError(
                     f"experiments.yaml: training of {spec['experiment']} lacks {key!r}: give it"
                 )
-        self.task = tasks.make(options)
+        self.task = tasks.make(options) if task is None else task
         self.task.train, self.task.test = self.task.train.to(device), self.task.test.to(device)
         self.learner = learners.make(self.task, spec["method"], training)
         self.batch = int(training["batch"])
@@ -73,6 +76,33 @@ class Training:
         self._call: Callable[..., Any] | None = None
         self._clock = time.perf_counter if device.type == "cuda" else time.process_time
         self._stepping, self._stepped = 0.0, 0
+        self.then = self._follower(training.get("then"))
+        if self.then is not None:
+            self.evaluated.add(self.then.begin)
+
+    def _follower(self, then: Mapping[str, Any] | None) -> Training | None:
+        """The rest of this training under the method that follows its own, if one does.
+
+        Raises ReparamError for a method that carries other tunables or averages from step to step.
+        """
+        if then is None or self.spec["estimator"] not in then["by"]:
+            return None
+        options = dict(then["by"][self.spec["estimator"]])
+        method = {"name": options.pop("name"), "options": options}
+        training = {name: value for name, value in self.spec["training"].items() if name != "then"}
+        spec = {**self.spec, "method": method, "training": training}
+        found = Training(spec, self.device, self.task, math.ceil(then["after"] / self.batch))
+        own, other = (tree_structure(each.initial(seed=0)) for each in (self, found))
+        if own != other:
+            raise ReparamError(
+                f"training.then: {method['name']} and {self.spec['method']['name']} carry different things from "
+                "step to step; only methods that carry the same, such as pathwise and iwae, can follow one another"
+            )
+        return found
+
+    def at(self, step: int) -> Training:
+        """The training whose method takes this step, counted from 0."""
+        return self if self.then is None or step < self.then.begin else self.then
 
     @property
     def step_seconds(self) -> float | None:
@@ -159,15 +189,17 @@ class Training:
         last_save, counted = time.monotonic(), start
         index = noise = None
         for t in range(start, self.steps):
-            begun, known = self._clock(), self._call is not None
-            if index is None or t % BLOCK == 0:
-                index, noise = self.block(stack, t // BLOCK)
+            under = self.at(t)
+            under.path, begun, known = self.path, self._clock(), under._call is not None
+            if index is None or t % BLOCK == 0 or t == under.begin:
+                index, noise = under.block(stack, t // BLOCK)
             now = t % BLOCK
             rows = index[now]
             x = self.task.train[rows]
             if isinstance(self.task, tasks.ScheduledTask):
                 x = self.task.at_step(x, t, self.batch)
-            state, metrics = self.call(state, x, rows, tree_map(lambda leaf, now=now: leaf[now], noise))
+            state, metrics = under.call(state, x, rows, tree_map(lambda leaf, now=now: leaf[now], noise))
+            self.path = under.path
             objectives.append(metrics["objective"])
             step = t + 1
             evaluated = step in self.evaluated
@@ -179,7 +211,7 @@ class Training:
                     self._stepped + 1,
                 )
             if evaluated:
-                self._evaluate(state, metrics, objectives, step, seeds, outcomes)
+                under._evaluate(state, metrics, objectives, step, seeds, outcomes)
                 objectives = []
             if step % BLOCK == 0 or step == self.steps:
                 progress.advance((step - counted) * len(seeds))
@@ -218,7 +250,8 @@ class Training:
             outcome.rows.append((step, "samples_seen", float(step * self.batch)))
             if "evaluations" in metrics:
                 each = replicas.unstack(metrics["evaluations"], replica, self.replicas).item()
-                outcome.rows.append((step, "evaluations", each * step))
+                before = sum(n for at, name, n in outcome.rows if (at, name) == (self.begin, "evaluations"))
+                outcome.rows.append((step, "evaluations", before + each * (step - self.begin)))
             if "failed_rejections" in metrics:
                 failed = replicas.unstack(metrics["failed_rejections"], replica, self.replicas).item()
                 outcome.rows.append((step, "failed_rejections", failed))

@@ -71,8 +71,9 @@ def oracle_digest(name: str, package: Path = PACKAGE) -> str:
 
 def methods(cell: Cell) -> set[str]:
     """The estimator or learner that a cell trains with, the estimators that its options name as parts, those alongside,
-    and those that its measurements look at."""
+    the one that follows it, and those that its measurements look at."""
     used = set(_names_in(cell.spec["method"]))
+    used |= set(_names_in((cell.spec["training"].get("then") or {}).get("by", {}).get(cell.estimator)))
     lists = [given.get("estimators") for given in cell.spec["measurements"].values()]
     for listed in (cell.spec["training"].get("alongside"), *lists):
         for label, options in (listed or {}).items():
