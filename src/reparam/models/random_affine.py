@@ -44,12 +44,13 @@ def local(sample: Sample, name: str, x: Tensor, mean: Tensor, scale: Tensor) -> 
 
 def flipout(sample: Sample, name: str, x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     change = sample(name, Normal(torch.zeros_like(mean), scale, event_dims=2))
-    inputs = _signs(sample, f"{name}_inputs", x)
-    outputs = _signs(sample, f"{name}_outputs", x.new_zeros(len(x), len(mean)))
+    inputs = signs(sample, f"{name}_inputs", x)
+    outputs = signs(sample, f"{name}_outputs", x.new_zeros(len(x), len(mean)))
     return linear(x, mean) + linear(x * inputs, change) * outputs
 
 
-def _signs(sample: Sample, name: str, like: Tensor) -> Tensor:
+def signs(sample: Sample, name: str, like: Tensor) -> Tensor:
+    """+1 or −1, equally often, for each entry of `like` [B, …]."""
     return sample(name, Uniform(-torch.ones_like(like), torch.ones_like(like))).sign()
 
 
