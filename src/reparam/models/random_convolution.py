@@ -1,7 +1,7 @@
 """Convolutions with independent normal kernels, by how their noise is shared within a minibatch.
 
-As `random_affine`, of which these are the shared sample and flipout: the random signs of a datum are those of its input and
-output channels, the same at every pixel (Wen et al. 2018, §3.1).
+As `random_affine`, of which these are the shared sample and flipout: the random signs of a datum are those of its input
+and output channels, the same at every pixel (Wen et al. 2018, §3.1).
 """
 
 from __future__ import annotations

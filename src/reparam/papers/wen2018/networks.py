@@ -20,13 +20,15 @@ from reparam.models.convolution import KERNEL, features
 from reparam.noise import Noise, draw, draw_block, generator
 from reparam.program import Params, Sample, describe, follow
 
+BLOCK = 20
+"""Training steps whose noise is drawn at once."""
 MEMORY = 0.95
 """Of the running accuracy by which training ends."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Convolutions of stride 2 to these `channels`, then affine layers, with ReLU between them: {layer: weight's shape}.
+    """Convolutions of stride 2, then affine layers, with ReLU between them: {layer: its weight's shape}.
 
     Layer `name` owns `name.weight` and `name.bias`; only weights are perturbed.
     """
@@ -46,7 +48,7 @@ class Network:
         return params
 
     def logits(self, params: Params, x: Tensor, way: str, sample: Sample | None) -> Tensor:
-        """Of rows x [B, D]: [B, classes]. `way` says how the rows share perturbations; without `sample` there are none."""
+        """Of rows x [B, D]: [B, classes]. Rows share perturbations in this way; without `sample` there are none."""
         for i, (name, size) in enumerate(self.layers.items()):
             weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
             scale = self.deviation * weight.abs()
@@ -85,9 +87,9 @@ def network(task: Mapping[str, Any], shape: tuple[int, int], classes: int) -> Ne
 def trained(spec: Mapping[str, Any], seed: int) -> tuple[Network, Tensor, Tensor, dict[str, Tensor], float]:
     """The network, rows, their classes, parameters after training, and the accuracy on these rows.
 
-    Without `until`: `steps` steps of `rate` down the full gradient, no weight being perturbed. With it: Adam, by minibatches
-    of `batch` rows, which share perturbations in the way `perturbed` (`none`: without), until the running accuracy of the
-    network so perturbed, which is then returned, has reached `until`, or `steps` are made.
+    Without `until`: `steps` steps of `rate` down the full gradient, no weight being perturbed. With it: Adam, by
+    minibatches of `batch` rows, which share perturbations in the way `perturbed` (`none`: without), until the running
+    accuracy of the network so perturbed, which is then returned, has reached `until`, or `steps` are made.
     """
     task = spec["task"]
     dataset = data.load(task["data"])
@@ -117,7 +119,7 @@ def _until(
     adam, running, weight = Adam(task["rate"]), 0.0, 0.0
     state = adam.init(params)
 
-    def logits(params: Params, sample: Sample, rows: Tensor) -> Tensor:
+    def logits(params: Params, sample: Any, rows: Tensor) -> Tensor:
         return model.logits(params, x[rows], way, None if way == "none" else sample)
 
     sites = describe(lambda params, sample: logits(params, sample, torch.arange(batch)).sum(-1), params)
@@ -128,9 +130,12 @@ def _until(
         return cross_entropy(found, labels[rows]), (found.argmax(-1) == labels[rows]).double().mean()
 
     for step in range(task["steps"]):
-        (rows,) = minibatch_indices(axes, step, 1, batch, len(x))
-        noise = tree_map(lambda draws: draws[0], draw_block(specs, (*axes, "train", step), 1))
-        slopes, right = grad(loss, has_aux=True)(params, rows, noise)
+        if step % BLOCK == 0:
+            index = minibatch_indices(axes, step, BLOCK, batch, len(x))
+            block = draw_block(specs, (*axes, "train", step), BLOCK)
+        now = step % BLOCK
+        noise = tree_map(lambda draws, now=now: draws[now], block)
+        slopes, right = grad(loss, has_aux=True)(params, index[now], noise)
         params, state = adam.update(slopes, state, params)
         running, weight = MEMORY * running + right.item(), MEMORY * weight + 1
         if running / weight >= task["until"]:

@@ -78,8 +78,8 @@ def rows(
 def likelihood(
     model: Network, way: str, x: Tensor, labels: Tensor, params: Params
 ) -> Callable[[int], Program]:
-    """n → the log-likelihood of each of n rows, drawn with replacement, in nats, as a program of some of the weights; what
-    it is not given is as in `params`."""
+    """n → the log-likelihood of each of n rows, drawn with replacement, in nats, as a program of some of the weights;
+    what it is not given is as in `params`."""
 
     def of(count: int) -> Program:
         def program(given: Params, sample: Sample) -> Tensor:
