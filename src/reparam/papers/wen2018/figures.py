@@ -1,11 +1,23 @@
-"""Variance of a minibatch's gradient against its size, beside Theorem 2, and the knee against width."""
+"""Variance of a minibatch's gradient against its size, beside Theorem 2, and the theorem's parts."""
 
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.figures import INK, PALETTE, Figure, PaperData, band, canvas, curves, label, legend
+from reparam.report.figures import (
+    INK,
+    PALETTE,
+    Figure,
+    PaperData,
+    band,
+    canvas,
+    curves,
+    interval,
+    label,
+    legend,
+)
 
 NAMES = {
     "shared": ("shared perturbation", PALETTE[1]),
@@ -14,62 +26,139 @@ NAMES = {
     "per_example": ("weights for each example", PALETTE[0]),
 }
 KEYS = ["experiment", "estimator", "cell", "seed", "step"]
+DENSE, CONVOLUTIONAL = ("batches", "independent"), ("convolutional",)
+PANELS = {
+    "hidden": ("first layer", DENSE),
+    "output": ("last layer", DENSE),
+    "convolution1": ("first convolution", CONVOLUTIONAL),
+    "convolution2": ("second convolution", CONVOLUTIONAL),
+}
+"""Layer: how it is called, and the experiments in which it is measured."""
 
 
 def batches(data: PaperData) -> Canvas | None:
+    figure, axes = canvas(2, 2)
+    drawn = [
+        minibatches(ax, data, layer, experiments, title)
+        for ax, (layer, (title, experiments)) in zip(axes.flat, PANELS.items(), strict=True)
+    ]
+    return figure if any(drawn) else None
+
+
+def minibatches(ax: Axes, data: PaperData, layer: str, experiments: tuple[str, ...], title: str) -> bool:
+    """Variance of a layer by N with what follows by the theorem; whether there is any."""
+    parts = [data.series(f"variance/{layer}", experiment=e, x="batch") for e in experiments]
+    every = pd.concat(parts, ignore_index=True)
+    ratio = pd.concat([data.series(f"to_theorem/{layer}", experiment=e) for e in experiments])
+    for way, (name, colour) in curves(NAMES, every["estimator"]).items():
+        frame = every[every["estimator"] == way]
+        style = {"color": colour, "linestyle": "none", "marker": "o", "markersize": 5}
+        band(ax, frame, "batch", "value", estimator=way, name=name, geometric=True, **style)
+        both = frame.merge(ratio, on=KEYS, suffixes=("", "_ratio"))
+        theorem = (both["value"] / both["value_ratio"]).groupby(both["batch"]).mean()
+        ax.plot(theorem.index, theorem, color=INK, linewidth=0.9, linestyle=":")
+    ax.plot([], [], color=INK, linewidth=0.9, linestyle=":", label="Theorem 2")
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    label(ax, x="minibatch N", y="variance per weight", y_unit="nats²", title=title)
+    legend(ax, columns=1)
+    return not every.empty
+
+
+def parts(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=3)
-    drawn = False
-    for ax, layer in zip(axes[0], ("hidden", "output"), strict=False):
-        parts = [
-            data.series(f"variance/{layer}", experiment=e, x="batch") for e in ("batches", "independent")
-        ]
-        every = pd.concat(parts, ignore_index=True)
-        for way, (name, colour) in curves(NAMES, every["estimator"]).items():
-            drawn, frame = True, every[every["estimator"] == way]
-            style = {"color": colour, "linestyle": "none", "marker": "o", "markersize": 5}
-            band(ax, frame, "batch", "value", estimator=way, name=name, geometric=True, **style)
-            ratio = data.series(f"to_theorem/{layer}", estimator=way)
-            both = frame.merge(ratio, on=KEYS, suffixes=("", "_ratio"))
-            theorem = (both["value"] / both["value_ratio"]).groupby(both["batch"]).mean()
-            ax.plot(theorem.index, theorem, color=INK, linewidth=0.9, linestyle=":")
-        ax.plot([], [], color=INK, linewidth=0.9, linestyle=":", label="Theorem 2")
-        ax.set_xscale("log", base=2)
+    drawn = [sizes(axes[0, 0], data), width(axes[0, 1], data), training(axes[0, 2], data)]
+    for ax in axes[0]:
         ax.set_yscale("log")
-        label(ax, x="minibatch N", y="variance per weight", y_unit="nats²", title=f"{layer} layer")
-    knees = axes[0, 2]
+    return figure if any(drawn) else None
+
+
+def sizes(ax: Axes, data: PaperData) -> bool:
+    """α of a shared perturbation, β as what flipout takes away of its covariance, and γ, what flipout leaves."""
+    places: dict[str, int] = {}
+    for layer, (title, experiments) in PANELS.items():
+        variance = data.series(f"variance/{layer}", experiment=experiments[0], estimator="shared")
+        covariance = _last(data.series(f"covariance/{layer}", experiment=experiments[0]))
+        common, left = (
+            covariance[covariance["estimator"] == way].set_index("seed")["value"]
+            for way in ("shared", "flipout")
+        )
+        if variance.empty or common.empty or left.empty:
+            continue
+        alpha = variance[variance["step"] == variance["step"].min()]["value"]
+        place = places[title] = len(places)
+        for i, values in enumerate((alpha, (common - left).dropna(), left)):
+            mean, low, high = interval(values.to_numpy(float))
+            ax.plot([place + 0.15 * (i - 1)] * 2, [max(low, mean / 100), high], color=PALETTE[i], linewidth=2)
+            ax.plot(place + 0.15 * (i - 1), mean, "o", color=PALETTE[i], markersize=6)
+    for i, part in enumerate(("α", "β", "γ")):
+        ax.plot([], [], "o", color=PALETTE[i], label=part)
+    ax.set_xticks(range(len(places)), [title.replace(" ", "\n") for title in places])
+    label(ax, x="", y="part of the variance", y_unit="nats²", title="Theorem 2's parts")
+    legend(ax, columns=3)
+    return bool(places)
+
+
+def width(ax: Axes, data: PaperData) -> bool:
     measured = data.series("knee/hidden", experiment="width-hidden*")
     for way, (name, colour) in curves(NAMES, measured["estimator"]).items():
-        drawn, frame = True, measured[measured["estimator"] == way]
-        width = pd.to_numeric(frame["experiment"].str.removeprefix("width-hidden"))
+        frame = measured[measured["estimator"] == way]
+        units = pd.to_numeric(frame["experiment"].str.removeprefix("width-hidden"))
         style = {"color": colour, "linestyle": "-", "marker": "o", "markersize": 5}
-        band(
-            knees,
-            frame.assign(width=width),
-            "width",
-            "value",
-            estimator=way,
-            name=name,
-            geometric=True,
-            **style,
-        )
-    knees.axhspan(100, 1000, color=PALETTE[7], alpha=0.15, linewidth=0, label="paper's knees, shared")
-    knees.set_xscale("log", base=2)
-    knees.set_yscale("log")
-    label(knees, x="hidden units", y="N = α / covariance", title="knee, hidden layer")
-    for ax in axes[0]:
-        legend(ax, columns=1)
-    return figure if drawn else None
+        frame = frame.assign(width=units)
+        band(ax, frame, "width", "value", estimator=way, name=name, geometric=True, **style)
+    ax.axhspan(100, 1000, color=PALETTE[7], alpha=0.15, linewidth=0, label="paper's knees, shared")
+    ax.set_xscale("log", base=2)
+    label(ax, x="hidden units", y="N = α / covariance", title="knee, first layer")
+    legend(ax, columns=1)
+    return not measured.empty
+
+
+def training(ax: Axes, data: PaperData) -> bool:
+    kinds = {"none": "unperturbed", "flipout": "perturbed"}
+    measured = data.series("knee/hidden", experiment="training-perturbed*")
+    for way, (name, colour) in curves(NAMES, measured["estimator"]).items():
+        frame = measured[measured["estimator"] == way]
+        for place, kind in enumerate(kinds):
+            values = frame.loc[frame["experiment"] == f"training-perturbed{kind}", "value"]
+            ax.plot(
+                [place] * len(values),
+                values,
+                "o",
+                color=colour,
+                markersize=6,
+                label=f"_{name}" if place else name,
+            )
+    ax.axhspan(100, 1000, color=PALETTE[7], alpha=0.15, linewidth=0)
+    ax.set_xticks(range(len(kinds)), list(kinds.values()))
+    ax.set_xlim(-0.5, len(kinds) - 0.5)
+    label(ax, x="training of the network", y="N = α / covariance", title="knee, first layer")
+    legend(ax, columns=1)
+    return not measured.empty
+
+
+def _last(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["step"] == frame.groupby("estimator")["step"].transform("max")]
 
 
 FIGURES = [
     Figure(
         "batches",
-        "Gradient variance against the minibatch (Fig 1), and its knee",
-        "A small network on digits, every weight perturbed by noise of its own size; mean over seeds. Dotted: what "
-        "follows by Theorem 2 from the variance at N = 1 and the covariance of two halves. Flipout moves the knee "
-        "far to the right, but in a small network not out of sight; wider layers move both. The grey range is the "
-        "paper's, of networks of 512 units and more.",
+        "Gradient variance against the minibatch (Fig 1)",
+        "Every weight perturbed by noise of its own size; mean over seeds, each with a network of its own. Dotted: "
+        "what follows by Theorem 2 from the variance at N = 1 and the covariance of two halves at the largest N. "
+        "Above: the fully connected network; below: convolutions.",
         batches,
-        ("batches", "independent", "width*"),
-    )
+        ("batches", "independent", "convolutional"),
+    ),
+    Figure(
+        "parts",
+        "The parts of Theorem 2, and the knee",
+        "α is the variance at N = 1, β + γ the covariance of two data's gradients under a shared perturbation, γ that "
+        "under flipout. Where they meet, at N = α / (β + γ), or α / γ under flipout, a larger minibatch stops to "
+        "help. The grey range is that of the paper's knees under a shared perturbation. Right: networks trained to the "
+        "same accuracy with and without perturbations.",
+        parts,
+        ("batches", "convolutional", "width*", "training*"),
+    ),
 ]
