@@ -156,9 +156,21 @@ def test_intervals_of_a_regression_with_a_known_law() -> None:
     assert found.metrics["interval/outside"] == pytest.approx((quantiles[3] - quantiles[1])[~inside].mean())
 
 
+def test_alphas_are_means_of_layers_and_the_largest_of_all() -> None:
+    task, params = network(posterior="relative", alphas="weight")
+    params["alpha.0.weight"] = torch.tensor([[1.0], [2.0], [-3.0]])
+    params["alpha.1.weight"] = torch.full((2, 3), 0.5)
+    found = read("alphas", task, params).metrics
+    assert found["alpha/0"] == pytest.approx(np.exp([-1.0, -2.0, -3.0]).mean())
+    assert found["alpha/1"] == pytest.approx(np.exp(-0.5)) == pytest.approx(found["alpha/largest"])
+    with pytest.raises(ReparamError, match="relative noise"):
+        read("alphas", *network())
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
+        ("alphas", {}),
         ("predictions", {}),
         ("pruning", {"removed": [0.5]}),
         ("weights", {}),
