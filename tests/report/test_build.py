@@ -90,7 +90,7 @@ def test_same_tables_give_the_same_bytes_however_many_are_drawn_at_a_time(
         "Seeds: 40 planned, 32 done, 2 diverged, 1 failed, 5 missing",
         "1 folder of other specifications",
         'pd.read_parquet("results/quick/tables/metrics.parquet")',
-        f"results/quick/{fabricate.PAPER}/fig2-latent3/pathwise/00000000/manifest.json",
+        f"results/quick/{fabricate.PAPER}/fig2-latent3/pathwise/00000000/",
         "elbo/test of pathwise in fig2-* exceeds elbo/test of wake_sleep by more than 0.1",
     ],
 )

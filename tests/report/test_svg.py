@@ -26,7 +26,7 @@ def test_two_copies_share_no_id_and_every_reference_resolves(figure) -> None:
         links = [e.get("href") for e in root.iter() if (e.get("href") or "").startswith("#")]
         clips = [e.get("clip-path") for e in root.iter() if e.get("clip-path")]
         assert links and clips
-        assert {link[1:] for link in links} | {clip[5:-1] for clip in clips} <= set(own)
+        assert {link[1:] for link in links} | {clip[5:-1] for clip in clips} == set(own)
 
 
 def test_ink_follows_the_page_and_pictures_are_inside(figure) -> None:
@@ -53,6 +53,20 @@ def test_the_page_has_the_same_picture_to_a_hundredth_of_a_point_and_no_indentat
         r">\s+<", ElementTree.tostring(small, encoding="unicode")
     )
     assert "samples" in {text for element in small.iter() for text in element.itertext()}
+
+
+def test_the_page_draws_as_many_marks_and_words_in_less_than_two_thirds_of_the_bytes(figure) -> None:
+    source = svg.as_svg(figure, "p")
+    small = svg.page_svg(source, "p", "x")
+    whole, kept = ElementTree.fromstring(source), ElementTree.fromstring(small)
+
+    def marks(root: ElementTree.Element) -> list[str]:
+        drawn = {"path", "text", "use", "image", "rect"}
+        return [tag for e in root.iter() if (tag := e.tag.rpartition("}")[2]) in drawn]
+
+    assert marks(kept) == marks(whole)
+    assert all(e.attrib for e in kept.iter("g"))
+    assert len(small) < 2 / 3 * len(source)
 
 
 def test_files_are_deterministic(figure) -> None:

@@ -1,7 +1,6 @@
 """From a number back to the run: cells with their seeds, last rows, manifest and the query that finds
 them."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from reparam.report.scoreboard import records
 from reparam.report.tables import Tables, is_known, read_manifest, source_root
@@ -37,8 +37,9 @@ class Cell:
 
     @property
     def spec(self) -> str:
-        """The specification as JSON."""
-        return json.dumps((self.manifest or {}).get("spec"), indent=2, sort_keys=True, ensure_ascii=False)
+        """The specification as YAML."""
+        spec = (self.manifest or {}).get("spec")
+        return yaml.safe_dump(spec, allow_unicode=True, default_flow_style=None, width=120).strip()
 
     @property
     def commits(self) -> list[str]:
@@ -86,14 +87,14 @@ def _cell(
 
 def _query(own: str, source: str, paper: str, experiment: str, estimator: str, cell: str) -> str:
     """Python that finds the cell's rows; repr keeps a hostile name a text."""
+    own_rows = (
+        f"source == {source!r} and paper == {paper!r} and experiment == {experiment!r}"
+        f" and estimator == {estimator!r} and cell == {cell!r}"
+    )
     return (
         "import pandas as pd\n"
         f'metrics = pd.read_parquet("results/{own}/tables/metrics.parquet")\n'
-        "rows = metrics[\n"
-        f"    (metrics.source == {source!r}) & (metrics.paper == {paper!r})\n"
-        f"    & (metrics.experiment == {experiment!r})\n"
-        f"    & (metrics.estimator == {estimator!r}) & (metrics.cell == {cell!r})\n"
-        "]"
+        f"rows = metrics.query({own_rows!r})"
     )
 
 
