@@ -52,8 +52,8 @@ def inline(figure: Canvas, prefix: str, label: str) -> tuple[str, str]:
 
 
 def page_svg(source: bytes, prefix: str, label: str) -> str:
-    """Rewrite a standalone SVG for use inside an HTML page: no namespaces, no style sheet, the page's ink, ids only where
-    something refers to them, and nothing that says what holds anyway (groups of nothing, turns by no angle)."""
+    """Rewrite a standalone SVG for use inside an HTML page: no namespaces, no style sheet, the page's ink, ids only
+    where something refers to them, and nothing that says what holds anyway (groups of nothing, turns by no angle)."""
     root = ElementTree.fromstring(source)
     for parent in list(root.iter()):
         for child in list(parent):
