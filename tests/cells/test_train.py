@@ -284,3 +284,25 @@ def test_the_time_of_a_step_is_that_of_one_replica(tmp_path) -> None:
         training.run((0,), tmp_path / "checkpoint.pt", {}, progress, 1e9)
         whole = time.process_time() - start
     assert 0 < training.step_seconds * (STEPS - 1) * training.replicas < 0.9 * whole
+
+
+def test_rows_are_those_of_their_step(tmp_path_factory) -> None:
+    """With parameters that stay where they are, KL weights 2^(M−i) take M times their part off the mean value."""
+    plain, even, halving = (
+        column(outcome(tmp_path_factory.mktemp("rows"), at_rest(**options)), "objective")
+        for options in ({}, {"prior": "gaussian"}, {"prior": "gaussian", "kl_weights": "geometric"})
+    )
+    divergence = [plain[t] - even[t] for t in range(1, STEPS + 1)]
+    assert divergence == pytest.approx([divergence[0]] * STEPS, rel=1e-4)
+    shares = [4 * 2 ** (3 - t % 4) / 15 for t in range(STEPS)]
+    found = [(plain[t] - halving[t]) / divergence[0] for t in range(1, STEPS + 1)]
+    assert found == pytest.approx(shares, rel=1e-3)
+
+
+def at_rest(**options: Any) -> dict[str, Any]:
+    """A network of random weights in four minibatches an epoch, at a rate of 0, read at every step."""
+    spec = small.spec("pathwise", samples=250 * STEPS)
+    task = {"name": "bayesian_network", "data": "digits", "valid_size": 297, "width": 3, "depth": 1}
+    training = {"samples": 250 * STEPS, "batch": 250, "optimiser": {"name": "sgd", "rate": 0.0}}
+    read = {"predictions": {"points": 1, "schedule": {"points": STEPS}}}
+    return {**spec, "task": task | options, "training": training, "measurements": read}
