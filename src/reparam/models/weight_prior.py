@@ -15,8 +15,8 @@ POLYNOMIAL = (1.16145124, -1.50204118, 0.58629921)
 
 def log_uniform_divergence(alpha: Tensor) -> Tensor:
     """KL(N(θ, α θ²) ‖ log-uniform) up to a constant, entry by entry, for α ≤ 1 (Kingma et al. 2015, §3.3)."""
-    powers = sum(c * alpha ** (i + 1) for i, c in enumerate(POLYNOMIAL))
-    return -0.5 * alpha.log() - powers
+    first, second, third = POLYNOMIAL
+    return -0.5 * alpha.log() - alpha * (first + alpha * (second + alpha * third))
 
 
 def log_mixture(weights: Tensor, logit: Tensor, deviations: Sequence[Tensor]) -> Tensor:
