@@ -79,7 +79,9 @@ def page_svg(source: bytes, prefix: str, label: str) -> str:
                 element.set(key, small)
     _open(root)
     width = root.get("width", "100%")
-    root.set("style", f"stroke-linejoin:round;stroke-linecap:butt;font-family:system-ui,sans-serif;width:{width}")
+    root.set(
+        "style", f"stroke-linejoin:round;stroke-linecap:butt;font-family:system-ui,sans-serif;width:{width}"
+    )
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
     root.set("role", "img")
