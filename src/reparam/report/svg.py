@@ -91,7 +91,7 @@ def page_svg(source: bytes, prefix: str, label: str) -> str:
 
 def _open(parent: ElementTree.Element) -> None:
     """Put what groups without attributes hold in their place."""
-    children = []
+    children: list[ElementTree.Element] = []
     for child in parent:
         _open(child)
         children.extend(child if child.tag == "g" and not child.attrib else [child])
