@@ -136,7 +136,7 @@ def active(data: PaperData) -> Canvas | None:
 def with_samples(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows by method and samples: `iwae_5` is iwae with 5, `pathwise` itself with 1."""
     parts = frame["estimator"].str.extract(r"^(?P<method>.*?)(?:_(?P<samples>\d+))?$")
-    return frame.assign(method=parts["method"], samples=parts["samples"].fillna(1).astype(int))
+    return frame.assign(method=parts["method"], samples=parts["samples"].fillna("1").astype(int))
 
 
 def activities(data: PaperData) -> Canvas | None:
@@ -249,8 +249,8 @@ FIGURES = [
         "table1",
         "Tables 1 and 3 beside ours",
         "pathwise K is the paper's VAE with k = K and iwae K its IWAE; with k = 1 both are pathwise. Levels mean "
-        "something at paper scale only: standard makes 5 of the paper's 3,280 passes, and quick has digits; look for the "
-        "order there.",
+        "something at paper scale only: standard makes 5 of the paper's 3,280 passes, and quick has digits; look for "
+        "the order there.",
         table1,
         ("table1-*", "omniglot-*", "fixed-*"),
     ),
