@@ -11,10 +11,10 @@ VAE = Path(__file__).resolve().parent.parent / "examples" / "bernoulli_vae.py"
 
 
 def test_the_vae_s_bound_improves() -> None:
-    """By five nats an image from the first epoch to the third."""
-    told = subprocess.run([sys.executable, str(VAE), "3"], check=True, capture_output=True, text=True).stdout
+    """By five nats an image from the first epoch to the second."""
+    told = subprocess.run([sys.executable, str(VAE), "2"], check=True, capture_output=True, text=True).stdout
     found = re.findall(r"^epoch \d: (-\d+\.\d\d) nats per image$", told, re.MULTILINE)
-    first, _, last = (float(number) for number in found)
+    first, last = (float(number) for number in found)
     assert last > first + 5
 
 

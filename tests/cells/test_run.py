@@ -56,6 +56,7 @@ def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path, hidden: i
     assert small.contents(together)["seed-0.parquet"] != small.contents(together)["seed-1.parquet"]
 
 
+@pytest.mark.slow
 def test_the_same_spec_gives_the_same_bits_in_another_process(tmp_path: Path, folder: Path) -> None:
     root = tmp_path / "there"
     code = f"import small, pathlib; small.run(pathlib.Path({str(root)!r}), small.spec(), seeds=(0,))"

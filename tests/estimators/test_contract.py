@@ -136,11 +136,6 @@ def first_cases(kind: type[estimators.Estimator]) -> list[contract.Case]:
     return [setting[0] for setting in by_setting(contract.cases(kind))]
 
 
-def test_traced_gradients_equal_eager_by_default() -> None:
-    kinds = [estimators.get(name) for name in estimators.names()]
-    assert not broken(contract.compiled([first_cases(kind)[0] for kind in kinds], "traced"))
-
-
 @pytest.mark.slow
 def test_traced_gradients_equal_eager_under_every_setting() -> None:
     kinds = [estimators.get(name) for name in estimators.names()]
