@@ -50,8 +50,8 @@ def spread(
     """
     count = max(1, batch // 2)
     specs = estimator.noise(describe(program(count), params))
-    own = _own(specs, estimator.noise(describe(program(2 * count), params)))
-    size = max(1, AT_ONCE // _numbers(specs))
+    own = own_noise(specs, estimator.noise(describe(program(2 * count), params)))
+    size = max(1, AT_ONCE // numbers(specs))
     half = program(count)
 
     def gradient(noise: Noise) -> dict[str, Tensor]:
@@ -61,7 +61,7 @@ def spread(
     def whole(first: Noise, second: Noise) -> dict[str, Tensor]:
         if batch == 1:
             return gradient(first)
-        one, other = gradient(first), gradient(_joined(first, second))
+        one, other = gradient(first), gradient(joined(first, second))
         halved = {name: ((one[name] + other[name]) / 2, (one[name] - other[name]) / 2) for name in one}
         return {
             f"{part}/{name}": entry
@@ -87,20 +87,22 @@ def spread(
     return Spread(variance, {name: variance[name] - differences[name] for name in params})
 
 
-def _own(specs: NoiseSpecs, twice: NoiseSpecs) -> NoiseSpecs:
-    """The noise of which twice as many data need more."""
+def own_noise(specs: NoiseSpecs, others: NoiseSpecs) -> NoiseSpecs:
+    """The part of a program's noise that is the data's own: what another number of data needs otherwise."""
     found = {
-        site: {role: spec for role, spec in roles.items() if spec != twice[site][role]}
+        site: {role: spec for role, spec in roles.items() if spec != others[site][role]}
         for site, roles in specs.items()
     }
     return {site: roles for site, roles in found.items() if roles}
 
 
-def _joined(common: Noise, own: Noise) -> Noise:
-    return {site: {**roles, **own.get(site, {})} for site, roles in common.items()}
+def joined(common: Noise, own: Noise) -> Noise:
+    """`common` with the roles of `own` added or replaced."""
+    return {site: {**common.get(site, {}), **own.get(site, {})} for site in {**common, **own}}
 
 
-def _numbers(specs: NoiseSpecs) -> int:
+def numbers(specs: NoiseSpecs) -> int:
+    """How many numbers a draw has."""
     return sum(
         math.prod(spec.shape) * (spec.copies or 1) for roles in specs.values() for spec in roles.values()
     )

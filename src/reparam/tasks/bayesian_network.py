@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from reparam import data
 from reparam.distributions import Normal
 from reparam.errors import ReparamError
 from reparam.models import dense
@@ -47,6 +48,8 @@ class Options:
     binarisation: str = "none"
     valid_size: int | None = None
     """Hold out this many training rows, the last ones, for validation, where the data set has none of its own."""
+    train_size: int | None = None
+    """Train on so many rows, drawn once for all (None: on all)."""
     points: int = 100
     pixel_scale: float = 1.0
     """What pixels in [0, 1] are multiplied by: 255/126 in Blundell et al. 2015."""
@@ -162,6 +165,7 @@ class BayesianNetwork:
         )
 
     def _classify(self, dataset: DataSet) -> None:
+        dataset = data.subset(dataset, train=self.options.train_size)
         if dataset.train_labels is None or dataset.test_labels is None:
             raise ReparamError(
                 f"task: {dataset.name} has no classes: bayesian_network needs a set with labels"
