@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from reparam.papers.kingma2015.digitised import TEST_ERROR, WIDTHS
+from reparam.papers.kingma2015.digitised import GRADIENT_VARIANCE, TEST_ERROR, WIDTHS
 from reparam.report.figures import (
     INK,
     PALETTE,
@@ -29,6 +29,8 @@ NAMES = {
     "per_example": ("one weight sample per example", PALETTE[0]),
     "local": ("local reparameterization", PALETTE[2]),
 }
+WAYS = {"none": ("no noise", PALETTE[7]), **NAMES}
+LAYERS = {"top": "top layer", "bottom": "bottom layer"}
 NETWORKS = {
     "fig1-none": ("no dropout", PALETTE[7], "solid"),
     "fig1-binary": ("binary dropout", PALETTE[6], "solid"),
@@ -123,6 +125,28 @@ def _stopped(data: PaperData, metric: str) -> pd.DataFrame:
     return best.assign(network=parts.str[0], width=parts.str[1].astype(int))
 
 
+def table(data: PaperData) -> Canvas | None:
+    metrics = {layer: f"pass_variance/*/{layer}" for layer in LAYERS}
+    ways = data.wildcards(metrics["top"], experiment="table1")
+    if not ways:
+        return None
+    figure, axes = canvas(columns=2, width=5.0)
+    for ax, (layer, title) in zip(axes[0], LAYERS.items(), strict=True):
+        for way, (name, colour) in curves(WAYS, ways).items():
+            frame = data.series(metrics[layer].replace("*", way), experiment="table1", x="samples_seen")
+            style = {"color": colour, "linestyle": "solid", "marker": "o", "markersize": 5}
+            band(ax, frame, "samples_seen", "value", estimator=way, name=name, geometric=True, **style)
+            if data.on_papers_data and way in GRADIENT_VARIANCE and not frame.empty:
+                ends = sorted(frame["samples_seen"].unique())[:: len(frame["samples_seen"].unique()) - 1 or 1]
+                style = {"color": colour, "marker": "o", "markersize": 8, "fillstyle": "none"}
+                ax.plot(ends, GRADIENT_VARIANCE[way][layer][: len(ends)], linestyle="none", **style)
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        label(ax, x="rows seen", y="variance per weight", y_unit="nats²", title=title)
+    legend(axes[0, 0], columns=1)
+    return figure
+
+
 def speed(data: PaperData) -> Canvas | None:
     frame = data.series("seconds", experiment="speed")
     if frame.empty:
@@ -166,6 +190,15 @@ FIGURES = [
         "type B on weights.",
         networks,
         ("fig1-*",),
+    ),
+    Figure(
+        "table",
+        "Variance of a minibatch's gradient (Table 1)",
+        "At the end of 10 and of 100 epochs of variational dropout B, over the minibatches of one pass, averaged over a "
+        "layer's weights; mean over seeds. Open circles: the paper's, of 60,000 rows in minibatches of 1,000, where the "
+        "data are its own.",
+        table,
+        ("table1",),
     ),
     Figure(
         "speed",
