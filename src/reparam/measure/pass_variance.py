@@ -33,8 +33,8 @@ def pass_variance(context: Context, options: Mapping[str, Any]) -> Measured:
 
     Options: `weights`, a list of ways to share noise (of `random_affine`, or `none`: weights at their means), and
     `minibatch` = M (that of the training); rows beyond a multiple of M are left out. Ways meet the same minibatches,
-    and the same noise where they share a site. Metrics: pass_variance/<way>/bottom, of the first layer, and …/top, of the
-    last.
+    and the same noise where they share a site. Metrics: pass_variance/<way>/bottom, of the first layer, and …/top, of
+    the last.
 
     Raises ReparamError for a task without random weights, an unknown way, and fewer than two minibatches.
     """

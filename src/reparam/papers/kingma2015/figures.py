@@ -194,9 +194,8 @@ FIGURES = [
     Figure(
         "table",
         "Variance of a minibatch's gradient (Table 1)",
-        "At the end of 10 and of 100 epochs of variational dropout B, over the minibatches of one pass, averaged over a "
-        "layer's weights; mean over seeds. Open circles: the paper's, of 60,000 rows in minibatches of 1,000, where the "
-        "data are its own.",
+        "At the end of 10 and of 100 epochs of variational dropout B, over the minibatches of one pass, averaged over "
+        "a layer's weights; mean over seeds. Open circles: the paper's, of 60,000 rows in minibatches of 1,000.",
         table,
         ("table1",),
     ),
