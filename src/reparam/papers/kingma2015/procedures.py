@@ -11,15 +11,13 @@ import torch
 from scipy import integrate
 from torch import Tensor
 
-from reparam import tasks
 from reparam.cells.procedures import Findings, Row, procedure
-from reparam.engine import learners
 from reparam.estimators.pathwise import Pathwise
 from reparam.measure import signal_to_noise
-from reparam.measure.step_seconds import median_seconds, training_step
+from reparam.measure.step_seconds import update_seconds
 from reparam.models import random_affine
 from reparam.models.weight_prior import POLYNOMIAL
-from reparam.noise import draw, draw_block, generator
+from reparam.noise import draw, generator
 from reparam.program import Params, Program, Sample, describe
 
 
@@ -141,22 +139,7 @@ def speed(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """seconds of one training step whose weights are sampled as the cell's method says, its noise included: medians of
     `timings`. Times are the subject here, so these rows, unlike those of other histories, differ from run to run."""
     axes = (spec["paper"], spec["experiment"], seed)
-    timings = spec["evaluation"]["timings"]
-    sized = {
-        **spec,
-        "task": {**spec["task"], "weights": spec["method"]["name"]},
-        "method": {"name": "pathwise"},
-    }
-    task = tasks.make(sized["task"])
-    learner = learners.make(task, sized["method"], spec["training"])
-    params = task.init(generator(*axes, "init"))
-    noise = learner.noise(params, task.train[: spec["training"]["batch"]])
-
-    def draw_noise() -> Any:
-        return draw_block(noise, (*axes, "noise"), 1, device)
-
-    step = median_seconds(training_step(sized, axes, device), device, timings)
-    return Findings([(0, "seconds", step + median_seconds(draw_noise, device, timings))], {})
+    return Findings([(0, "seconds", update_seconds(spec, axes, device))], {})
 
 
 @procedure("divergence")

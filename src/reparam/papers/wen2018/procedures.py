@@ -11,6 +11,7 @@ from torch import Tensor
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.estimators.pathwise import Pathwise
 from reparam.measure import halves, signal_to_noise
+from reparam.measure.step_seconds import update_seconds
 from reparam.models import random_affine
 from reparam.papers.wen2018.networks import Network, trained
 from reparam.program import Params, Program, Sample
@@ -50,6 +51,14 @@ def gradient_variance(spec: Mapping[str, Any], seed: int, device: torch.device) 
     }
     last = len(spreads) - 1
     return Findings([*rows(spec, options["batches"], found), (last, "accuracy", accuracy)], {})
+
+
+@procedure("speed")
+def speed(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """seconds of one update whose weights are perturbed as the cell's method says, its noise included: medians of
+    `timings`. Times are the subject here, so these rows, unlike those of other histories, differ from run to run."""
+    axes = (spec["paper"], spec["experiment"], seed)
+    return Findings([(0, "seconds", update_seconds(spec, axes, device))], {})
 
 
 def rows(
