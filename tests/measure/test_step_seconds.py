@@ -2,9 +2,11 @@
 
 import time
 
+import pytest
 import torch
 
-from reparam.measure.step_seconds import median_seconds, training_step
+from reparam.measure import step_seconds
+from reparam.measure.step_seconds import median_seconds, training_step, update_seconds
 
 CPU = torch.device("cpu")
 SPEC = {
@@ -32,3 +34,30 @@ def test_a_step_s_start_is_the_same_at_every_call_and_that_of_its_stream() -> No
     for (state, _), (other, _) in ((first(), first()), (first(), again())):
         moved, same = state["params"]["bits.logits"], other["params"]["bits.logits"]
         assert torch.equal(moved, same) and moved.any()
+
+
+@pytest.mark.parametrize(
+    ("way", "shape"), [("per_example", (4, 10, 3)), ("shared", (10, 3)), ("local", (4, 10))]
+)
+def test_an_update_is_timed_with_its_noise(
+    way: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The noise of the cell's way is drawn once to make the step ready, once per timing, and once before."""
+    calls = []
+    draw_block = step_seconds.draw_block
+    monkeypatch.setattr(step_seconds, "draw_block", lambda *given: calls.append(given) or draw_block(*given))
+    spec = {
+        "task": {
+            "name": "bayesian_network",
+            "data": "digits",
+            "posterior": "relative",
+            "width": 3,
+            "depth": 1,
+        },
+        "training": {"batch": 4, "optimiser": {"name": "adam"}},
+        "method": {"name": way},
+        "evaluation": {"timings": 2},
+    }
+    assert update_seconds(spec, ("test", 0), CPU) > 0
+    assert len(calls) == 4
+    assert all(given[0]["weights_1"]["normal"].shape[-len(shape) :] == shape for given in calls)

@@ -242,3 +242,11 @@ def test_validation_rows_keep_their_labels() -> None:
 def test_what_does_not_go_together_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ReparamError, match=message):
         made(**options)
+
+
+def test_a_smaller_training_set_is_drawn_with_its_labels() -> None:
+    whole, part = (
+        tasks.make({"name": "bayesian_network", "data": "digits", "train_size": n}) for n in (None, 20)
+    )
+    assert len(part.train) == 20 and len(part.test) == len(whole.test)
+    assert all((whole.train == row).all(1).any() for row in part.train)

@@ -165,7 +165,8 @@ class BayesianNetwork:
         )
 
     def _classify(self, dataset: DataSet) -> None:
-        dataset = data.subset(dataset, train=self.options.train_size)
+        if self.options.train_size is not None:
+            dataset = data.subset(dataset, train=self.options.train_size)
         if dataset.train_labels is None or dataset.test_labels is None:
             raise ReparamError(
                 f"task: {dataset.name} has no classes: bayesian_network needs a set with labels"

@@ -89,3 +89,12 @@ def test_the_network_is_partly_trained_and_named_by_its_seed() -> None:
     assert 0.9 < accuracy < 0.99
     starts = [networks.trained(SPEC, seed)[3]["hidden.weight"] for seed in (0, 1)]
     assert not torch.equal(*starts)
+
+
+def test_an_update_has_a_time() -> None:
+    task = {"name": "bayesian_network", "data": "digits", "width": 3, "depth": 1}
+    training = {"batch": 4, "optimiser": {"name": "adam"}}
+    spec = {**SPEC, "task": task, "training": training, "method": {"name": "flipout"}}
+    spec["evaluation"] = {"timings": 1}
+    rows = procedures.get("wen2018", "speed")(spec, 0, torch.device("cpu")).rows
+    assert [row[:2] for row in rows] == [(0, "seconds")] and rows[0][2] > 0
