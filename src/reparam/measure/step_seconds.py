@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -20,26 +22,42 @@ def training_step(
 ) -> Callable[[], Any]:
     """One step of a cell's method on a minibatch, ready to be called again and again from the same state.
 
-    It is traced, and on a GPU compiled, as in a training; its noise, from the stream of `axes`, is drawn beforehand.
+    It is traced, and on a GPU compiled, as in a training, once for all `axes`, of whose stream the state and the noise
+    are drawn beforehand.
     """
-    task = tasks.make(spec["task"])
-    task.train = task.train.to(device)
-    learner = learners.make(task, spec["method"], spec["training"])
-    x = task.train[: spec["training"]["batch"]]
-    index = torch.arange(len(x), device=device)
-    params = {name: entry.to(device) for name, entry in task.init(generator(*axes, "init")).items()}
-    noise = draw_block(learner.noise(params, x), (*axes, "noise"), 1, device)
-    with torch.no_grad():
-        state = learner.init(params, x, generator(*axes, "method"))
-        arguments = (state, x, index, tree_map(lambda leaf: leaf[0], noise))
-        path: paths.Path = "compiled" if device.type == "cuda" else "traced"
-        made = paths.build(learner.step, arguments, path)
+    wanted = {key: spec[key] for key in ("task", "method", "training")}
+    made, arguments = _ready(json.dumps(wanted, sort_keys=True), device)
+    own = arguments(axes)
 
     def call() -> Any:
         with torch.no_grad():
-            return made(*arguments)
+            return made(*own)
 
     return call
+
+
+@functools.lru_cache(maxsize=8)
+def _ready(
+    spec: str, device: torch.device
+) -> tuple[Callable[..., Any], Callable[[tuple[str | int, ...]], tuple[Any, ...]]]:
+    """The step, made ready, and what gives its arguments from the axes of a stream."""
+    given = json.loads(spec)
+    task = tasks.make(given["task"])
+    task.train = task.train.to(device)
+    learner = learners.make(task, given["method"], given["training"])
+    x = task.train[: given["training"]["batch"]]
+    index = torch.arange(len(x), device=device)
+
+    def arguments(axes: tuple[str | int, ...]) -> tuple[Any, ...]:
+        params = {name: entry.to(device) for name, entry in task.init(generator(*axes, "init")).items()}
+        noise = draw_block(learner.noise(params, x), (*axes, "noise"), 1, device)
+        with torch.no_grad():
+            state = learner.init(params, x, generator(*axes, "method"))
+        return state, x, index, tree_map(lambda leaf: leaf[0], noise)
+
+    path: paths.Path = "compiled" if device.type == "cuda" else "traced"
+    with torch.no_grad():
+        return paths.build(learner.step, arguments(("step",)), path), arguments
 
 
 def update_seconds(spec: Mapping[str, Any], axes: tuple[str | int, ...], device: torch.device) -> float:
