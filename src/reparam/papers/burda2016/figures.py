@@ -227,11 +227,11 @@ def gaps(data: PaperData) -> Canvas | None:
                 style = {"color": line_style(estimator)["color"], "marker": "o", "markersize": 5}
                 ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], capsize=3, **style)
         label(ax, x=name, x_unit="nats", y="")
-        ax.set_yticks(range(len(lines)), labels=[f"{title}, {readable(e)}" for title, _, e in lines])
+        names = [f"{title}, {readable(e)}" if ax is axes[0, 0] else "" for title, _, e in lines]
+        ax.set_yticks(range(len(lines)), labels=names)
         ax.set_ylim(len(lines) - 0.5, -0.5)
         ax.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 1].axvspan(-0.06, 0.06, color=INK, alpha=0.08, linewidth=0)
-    axes[0, 1].tick_params(labelleft=False)
     return figure
 
 
