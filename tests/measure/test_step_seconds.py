@@ -36,13 +36,22 @@ def test_a_step_s_start_is_the_same_at_every_call_and_that_of_its_stream() -> No
         assert torch.equal(moved, same) and moved.any()
 
 
+def test_streams_share_a_graph_and_not_their_noise() -> None:
+    """Of the score function's steps from one start by eight streams of three bits some differ, but for one chance in
+    2²¹; as to graphs, only the first of them was traced."""
+    step_seconds._ready.cache_clear()
+    moved = {training_step(SPEC, ("test", s), CPU)()[0]["params"]["bits.logits"] for s in range(8)}
+    assert len({tuple(entry.tolist()) for entry in moved}) > 1
+    assert step_seconds._ready.cache_info().misses == 1
+
+
 @pytest.mark.parametrize(
     ("way", "shape"), [("per_example", (4, 10, 3)), ("shared", (10, 3)), ("local", (4, 10))]
 )
 def test_an_update_is_timed_with_its_noise(
     way: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The noise of the cell's way is drawn once to make the step ready, once per timing, and once before."""
+    """The noise of the cell's way is drawn to trace the step, to start from, once per timing, and once before."""
     calls = []
     draw_block = step_seconds.draw_block
     monkeypatch.setattr(step_seconds, "draw_block", lambda *given: calls.append(given) or draw_block(*given))
@@ -59,5 +68,5 @@ def test_an_update_is_timed_with_its_noise(
         "evaluation": {"timings": 2},
     }
     assert update_seconds(spec, ("test", 0), CPU) > 0
-    assert len(calls) == 4
+    assert len(calls) == 5
     assert all(given[0]["weights_1"]["normal"].shape[-len(shape) :] == shape for given in calls)
