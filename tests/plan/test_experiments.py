@@ -65,6 +65,9 @@ def test_layers_merge_in_order(folder):
 def test_a_scale_replaces_lists_and_drops_what_is_null(folder):
     quick = cells(folder(PAPER), "quick")
     assert [(c.experiment, c.estimator, c.seeds) for c in quick] == [("fig2-latent2", "pathwise", (0, 4))]
+    measured = "measurements: {bound: {points: 5}, tuned_numbers: {}}, scales: {quick: {measurements: {bound: null}}}"
+    (one,) = cells(folder(ONE % measured), "quick")
+    assert one.spec["measurements"] == {"tuned_numbers": {}}
 
 
 def test_a_null_scale_is_not_run(folder):
@@ -123,6 +126,10 @@ ONE = "experiments: {one: {title: t, task: {data: digits}, estimators: {pathwise
             "optimiser.rate: -1 is less than the minimum of 0",
         ),
         (ONE % "training: {batch: '100'}", "training: batch: expected integer, got '100'"),
+        (
+            ONE % "measurements: {bound: 5}",
+            "experiments.one.measurements.bound: expected object or null, got 5",
+        ),
         (ONE % "sead: 3", "experiments.one: unknown key 'sead'; did you mean 'seeds'"),
         (ONE % "seeds: [1, 1]", "experiments.one.seeds: .*"),
         (ONE % "seeds: 0", "experiments.one.seeds: .*"),

@@ -60,7 +60,7 @@ def expand(paper: str, scale: str, folder: Path = PAPERS) -> list[Experiment]:
     """All experiments of a paper at a scale.
 
     Precedence: defaults < defaults.scales[scale] < experiment < experiment.scales[scale]. Mappings merge,
-    anything else replaces; a null estimator or grid axis is dropped, a null scale is not run.
+    anything else replaces; a null estimator, measurement or grid axis is dropped, a null scale is not run.
 
     Raises ReparamError for a faulty file, an unsafe or repeated name, a grid path that leads nowhere and an
     unknown data set.
@@ -131,13 +131,12 @@ def _set(variant: dict[str, Any], path: str, value: Any, where: str) -> None:
 
 
 def _cells(paper: str, experiment: str, scale: str, merged: Mapping[str, Any], where: str) -> Iterator[Cell]:
-    estimators = {
-        label: options for label, options in merged.get("estimators", {}).items() if options is not None
-    }
+    estimators = _without_null(merged.get("estimators", {}))
     if not estimators:
         raise ReparamError(f"{where}: experiment {experiment!r} has no estimators at scale {scale}")
     _check_names([experiment, *estimators], where)
     sections = {section: merged.get(section) or {} for section in SECTIONS}
+    sections["measurements"] = _without_null(sections["measurements"])
     data = sections["task"].get("data")
     if data is not None and data not in data_sets():
         raise ReparamError(
@@ -169,6 +168,10 @@ def _cells(paper: str, experiment: str, scale: str, merged: Mapping[str, Any], w
             spec=spec,
             seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
         )
+
+
+def _without_null(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given for name, given in options.items() if given is not None}
 
 
 def _check_names(names: list[Any], where: str) -> None:
