@@ -150,8 +150,8 @@ def test_mistakes_are_said_in_one_line_with_their_place(folder, text, said):
 
 
 def test_numbers_with_exponents_are_numbers(folder):
-    text = ONE % "measurements: {a: 1e-3, b: 1E+5, c: 2.5e2, d: '1e-3'}"
-    assert cells(folder(text), "quick")[0].spec["measurements"] == {
+    text = ONE % "evaluation: {a: 1e-3, b: 1E+5, c: 2.5e2, d: '1e-3'}"
+    assert cells(folder(text), "quick")[0].spec["evaluation"] == {
         "a": 1e-3,
         "b": 1e5,
         "c": 250.0,
