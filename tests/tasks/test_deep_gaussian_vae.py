@@ -7,7 +7,7 @@ import torch
 from small_tasks import in_doubles
 from torch.distributions import Bernoulli, Normal
 
-from reparam import tasks
+from reparam import data, tasks
 from reparam.errors import ReparamError
 from reparam.noise import draw, generator
 from reparam.program import run
@@ -100,6 +100,20 @@ def test_the_nets_and_their_start_are_the_papers() -> None:
     means = dataset().train.mean(0).clamp(1e-3, 1 - 1e-3)
     torch.testing.assert_close(start["decoder.x.2.bias"].sigmoid(), means)
     assert not start["encoder.z1.mean.bias"].any()
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_it_may_train_on_all_rows_that_are_published_for_training(
+    published: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that go back are grey, and binarised as training rows are: not before a step uses them."""
+    grey = torch.full((6, PIXELS), 0.3)
+    cut = data.DataSet("mnist", grey[:4], grey[:1], grey[4:], (2, 2))
+    monkeypatch.setattr(data, "load", lambda name: cut)
+    options = {"name": "deep_gaussian_vae", "data": "mnist", "published_split": published}
+    task = tasks.make({**options, "binarisation": "dynamic"})
+    assert torch.equal(task.train, grey if published else grey[:4])
+    assert (task.valid is None) == published
 
 
 @pytest.mark.parametrize(
