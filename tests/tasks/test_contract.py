@@ -14,7 +14,7 @@ TASKS = pytest.mark.parametrize("name", tasks.registry.names())
 WITHOUT_DATA = {"bits", "gaussian_fit", "logistic_regression"}
 SMALL: dict[str, dict[str, object]] = {
     "conditional_gaussian_vae": {"units": 2, "hidden": 6},
-    "semi_supervised_vae": {"labelled": 2, "classes": 2, "latent": 2, "channels": [3]}
+    "semi_supervised_vae": {"labelled": 2, "classes": 2, "latent": 2, "channels": [3]},
 }
 """Options of tasks whose defaults need more data than there are, or nets so wide that the moved ones saturate."""
 WITH_DATA = pytest.mark.parametrize("name", sorted({*tasks.registry.names()} - WITHOUT_DATA))

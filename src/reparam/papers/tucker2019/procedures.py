@@ -13,6 +13,7 @@ from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.engine.gradient import estimate_gradient
 from reparam.estimators import Estimator
+from reparam.estimators.base import parts
 from reparam.measure import signal_to_noise
 from reparam.models import linear_gaussian
 from reparam.noise import draw_block, generator
@@ -20,6 +21,32 @@ from reparam.oracles import objectives
 from reparam.program import describe
 
 PARAMETERS = {"guide": "guide.bias", "prior": "prior.mean"}
+
+
+def normalised(log_w: Tensor) -> Tensor:
+    return log_w.exp() / log_w.exp().sum(0)
+
+
+def jackknifed(log_w: Tensor, power: int) -> Tensor:
+    """K w̃^power less (K − 1) times the mean over i of the same without sample i."""
+    samples = len(log_w)
+    total = samples * normalised(log_w) ** power
+    for i in range(samples):
+        others = [k for k in range(samples) if k != i]
+        total[others] -= (samples - 1) / samples * normalised(log_w[others]) ** power
+    return total
+
+
+WEIGHTS = {
+    "stl": lambda log_w, share: (normalised(log_w), normalised(log_w)),
+    "dreg": lambda log_w, share: (normalised(log_w) ** 2, normalised(log_w)),
+    "rws_dreg": lambda log_w, share: (
+        share * normalised(log_w) + (1 - 2 * share) * normalised(log_w) ** 2,
+        normalised(log_w),
+    ),
+    "jvi_dreg": lambda log_w, share: (jackknifed(log_w, 2), jackknifed(log_w, 1)),
+}
+"""By estimator, from log w [K, N]: what the paths' derivatives are weighed by, and what the model's (DR-2)."""
 
 
 def made(spec: Mapping[str, Any], samples: int, name: str | None = None) -> Estimator:
@@ -77,8 +104,8 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
 def exact_means(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The estimator's mean over Gauss–Hermite points of all its noise, on one datum of one dimension, in doubles.
 
-    Rows by K = `samples`: mean/…, and bias/…, |mean − exact| / |exact| with the oracle's gradient of the bound;
-    in the last row bias_largest/… over K.
+    Rows by K = `samples`: mean/…, and bias/…, |mean − exact| / |exact| with the oracle's gradient of the estimator's own
+    objective; in the last row bias_largest/… over K.
     """
     options = spec["evaluation"]
     x, params = toy({**spec, "evaluation": {**options, "data": 8, "dimension": 1}}, seed)
@@ -97,8 +124,8 @@ def exact_means(spec: Mapping[str, Any], seed: int, device: torch.device) -> Fin
         )(grid)
         own = {name: torch.tensordot(mass, entry, 1) for name, entry in draws.items()}
         leaves = {name: entry.clone().requires_grad_() for name, entry in params.items()}
-        bound = objectives.bound(program, leaves, k, options["nodes"]).sum()
-        exact = dict(zip(leaves, torch.autograd.grad(bound, list(leaves.values())), strict=True))
+        objective = objectives.combination(program, leaves, parts(chosen), options["nodes"]).sum()
+        exact = dict(zip(leaves, torch.autograd.grad(objective, list(leaves.values())), strict=True))
         rows.append((step, "samples", k))
         for name, key in PARAMETERS.items():
             bias = ((own[key] - exact[key]).abs() / exact[key].abs()).item()
@@ -113,7 +140,6 @@ def definitions(spec: Mapping[str, Any], seed: int, device: torch.device) -> Fin
     """Estimates against their definitions written out, on the same noise, in doubles: error/…, the largest difference
     over all draws and K, divided by the largest entry of the gradient."""
     options = spec["evaluation"]
-    power = {"stl": 1, "dreg": 2}[spec["method"]["name"]]
     x, params = toy(spec, seed)
     x, params = x.double(), {name: entry.double() for name, entry in params.items()}
     program = linear_gaussian.log_weight(x)
@@ -131,11 +157,13 @@ def definitions(spec: Mapping[str, Any], seed: int, device: torch.device) -> Fin
             z = guide + variance**0.5 * noise  # [K, N, D]
             log_p = -((z - params["prior.mean"]).square() + (x - z).square()) / 2
             log_w = (log_p + (z - guide).square() / (2 * variance)).sum(-1)
-            w = log_w.softmax(0).unsqueeze(-1)
+            guide_weights, model_weights = WEIGHTS[spec["method"]["name"]](
+                log_w, spec["method"]["options"].get("share", 1.0)
+            )
             slope = (params["prior.mean"] - z) + (x - z) + (z - guide) / variance
             by_hand = {
-                "guide": (w**power * slope).sum((0, 1)),
-                "prior": (w * (z - params["prior.mean"])).sum((0, 1)),
+                "guide": (guide_weights.unsqueeze(-1) * slope).sum((0, 1)),
+                "prior": (model_weights.unsqueeze(-1) * (z - params["prior.mean"])).sum((0, 1)),
             }
             for name, key in PARAMETERS.items():
                 error = (found[key] - by_hand[name]).abs().max() / by_hand[name].abs().max()
