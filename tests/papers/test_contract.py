@@ -94,16 +94,19 @@ def said(label: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def has(method: Mapping[str, Any], option: str, value: Any) -> bool:
-    """Whether a method's options (or defaults) are so; a number is its samples, or its temperature to two digits."""
+    """Whether a method's options (or defaults) are so; a number is one of its counts, or else its temperature or its
+    share of an objective, to two digits."""
     options = method["options"]
     if method["name"] in estimators.names():
         made = estimators.make(method["name"], options)
         options = {name: getattr(made, name) for name in dir(made) if not name.startswith("_")}
     if option != "number":
         return bool(options.get(option) == value)
-    counts = {options[name] for name in ("inner", "samples") if name in options}
+    counts = {options[name] for name in ("inner", "samples", "groups") if name in options}
     counts |= {nested["samples"] for name, nested in options.items() if name == "estimator"}
-    return value in (counts if counts and value.is_integer() else {round(options["temperature"], 2)})
+    if counts and value.is_integer():
+        return value in counts
+    return value in {round(options[name], 2) for name in ("temperature", "beta", "share") if name in options}
 
 
 @PAPERS

@@ -12,9 +12,11 @@ from torch import Tensor
 from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.distributions import Normal
+from reparam.engine.gradient import estimate_gradient
 from reparam.measure import signal_to_noise
 from reparam.models import linear_gaussian
-from reparam.noise import generator
+from reparam.noise import draw_block, generator
+from reparam.program import describe
 
 PARAMETERS = {"guide": "guide.bias", "prior": "prior.mean"}
 
@@ -145,3 +147,49 @@ def optimum(spec: Mapping[str, Any], seed: int, device: torch.device) -> Finding
         ],
         {},
     )
+
+
+@procedure("definitions")
+def definitions(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
+    """Estimates against the definitions written out, on the same noise, in doubles, for every `samples` (K) and
+    `groups` (M): error/…, the largest difference over all draws, divided by the largest entry of the gradient."""
+    options = spec["evaluation"]
+    x, params = toy(spec, seed)
+    x, params = x.double(), {name: entry.double() for name, entry in params.items()}
+    program = linear_gaussian.log_weight(x)
+    guide = x @ params["guide.weight"].T + params["guide.bias"]
+    variance = linear_gaussian.GUIDE_VARIANCE
+    errors = dict.fromkeys(PARAMETERS, 0.0)
+    for k, m in ((k, m) for k in options["samples"] for m in options["groups"]):
+        given = {**spec["method"]["options"], "samples": k, "groups": m}
+        chosen = estimators.make(spec["method"]["name"], given)
+        axes = (spec["paper"], spec["experiment"], seed, k, m)
+        specs = chosen.noise(describe(program, params))
+        for noise in draw_block(specs, axes, options["draws"], dtype=torch.float64)["z"]["normal"]:
+            found = estimate_gradient(chosen, program, params, {"z": {"normal": noise}}).gradient
+            z = guide + variance**0.5 * noise  # [K M, N, D]
+            log_p = -((z - params["prior.mean"]).square() + (x - z).square()) / 2
+            log_w = (log_p + (z - guide).square() / (2 * variance)).sum(-1)
+            guide_weights, model_weights = (
+                entry.reshape(k * m, -1, 1)
+                for entry in shares(spec["method"]["name"], log_w.reshape(k, m, -1), given.get("beta", 0.5))
+            )
+            by_hand = {  # of log w = log p(z) + log p(x|z) − log q(z) at z = b + …, in which log q does not move with b
+                "guide": (guide_weights * ((params["prior.mean"] - z) + (x - z))).sum((0, 1)),
+                "prior": (model_weights * (z - params["prior.mean"])).sum((0, 1)),
+            }
+            for name, key in PARAMETERS.items():
+                error = (found[key] - by_hand[name]).abs().max() / by_hand[name].abs().max()
+                errors[name] = max(errors[name], error.item())
+    return Findings([(0, f"error/{name}", error) for name, error in errors.items()], {})
+
+
+def shares(name: str, log_w: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+    """What the samples' gradients are weighed by, from log w [K, M, N]: of the inference network, and of the model."""
+    k, m, _ = log_w.shape
+    w = log_w.exp()
+    miwae = w / w.sum(0) / m
+    if name == "ciwae":
+        both = beta / (k * m) + (1 - beta) * miwae
+        return both, both
+    return miwae, w / w.sum((0, 1)) if name == "piwae" else miwae

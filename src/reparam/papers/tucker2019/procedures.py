@@ -104,8 +104,8 @@ def sweep(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
 def exact_means(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """The estimator's mean over Gauss–Hermite points of all its noise, on one datum of one dimension, in doubles.
 
-    Rows by K = `samples`: mean/…, and bias/…, |mean − exact| / |exact| with the oracle's gradient of the estimator's own
-    objective; in the last row bias_largest/… over K.
+    Rows by K = `samples`: mean/…, and bias/…, |mean − exact| / |exact| with the oracle's gradient of the estimator's
+    own objective; in the last row bias_largest/… over K.
     """
     options = spec["evaluation"]
     x, params = toy({**spec, "evaluation": {**options, "data": 8, "dimension": 1}}, seed)
