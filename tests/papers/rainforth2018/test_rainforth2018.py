@@ -11,6 +11,7 @@ from findings import Rows, findings
 from scipy import stats
 
 from reparam.cells import procedures
+from reparam.estimators.importance_weighted import Iwae
 from reparam.papers.rainforth2018 import procedures as paper
 from reparam.plan import experiments
 
@@ -95,5 +96,15 @@ def test_the_optimum_and_only_it_has_no_gradient() -> None:
 def test_every_scale_runs_the_papers_toy() -> None:
     for scale in ("smoke", "quick", "standard", "paper"):
         for experiment in experiments.expand("rainforth2018", scale):
-            evaluation = experiment.cells[0].spec["evaluation"]
-            assert (evaluation["data"], evaluation["dimension"]) == (1024, 20)
+            spec = experiment.cells[0].spec
+            if spec["procedure"] in ("signal_to_noise", "optimum"):
+                assert (spec["evaluation"]["data"], spec["evaluation"]["dimension"]) == (1024, 20)
+
+
+def test_bounds_are_their_definitions_and_not_each_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"data": 4, "dimension": 4, "perturbation": 0.5, "draws": 2, "samples": [1, 3], "groups": [1, 2]}
+    for name, options in (("iwae", {}), ("ciwae", {"beta": 0.3}), ("piwae", {})):
+        assert max(findings("rainforth2018", "definitions", sizes, name, **options).values()) < 1e-12
+    monkeypatch.setattr(paper.estimators, "make", lambda name, given: Iwae(**given))
+    for name, wrong in (("ciwae", "guide"), ("piwae", "prior")):
+        assert findings("rainforth2018", "definitions", sizes, name)[0, f"error/{wrong}"] > 0.01

@@ -9,6 +9,7 @@ import pytest
 from findings import Rows, findings
 
 from reparam import estimators
+from reparam.estimators.card import Part
 from reparam.papers.tucker2019 import procedures as paper
 
 SPEC = {"paper": "tucker2019", "experiment": "test"}
@@ -64,3 +65,26 @@ def test_estimators_are_their_definitions_and_not_each_other_s(monkeypatch: pyte
         assert max(found("definitions", name, **sizes).values()) < 1e-12
     monkeypatch.setattr(paper, "made", lambda spec, k: estimators.make("iwae", {"samples": k}))
     assert found("definitions", "dreg", **sizes)[0, "error/guide"] > 0.01
+
+
+@pytest.mark.parametrize("name", ["rws_dreg", "jvi", "jvi_dreg"])
+def test_means_of_variants_are_exact_for_their_own_objectives(name: str) -> None:
+    rows = found("exact_means", name, samples=[2], nodes=20, perturbation=0.3)
+    assert max(rows[0, f"bias_largest/{key}"] for key in ("guide", "prior")) < 1e-5
+
+
+def test_the_objective_of_wake_phases_is_not_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held against the bound, RWS-DReG shows a bias in the guide and none in the model."""
+    monkeypatch.setattr(paper, "parts", lambda chosen: (Part(1.0, "bound", chosen.samples),))
+    rows = found("exact_means", "rws_dreg", samples=[2], nodes=20, perturbation=0.3)
+    assert rows[0, "bias/guide"] > 0.1 and rows[0, "bias/prior"] < 1e-5
+
+
+def test_variants_are_their_definitions_and_not_each_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"draws": 2, "samples": [2, 5], "data": 4}
+    for name, options in (("rws_dreg", {}), ("rws_dreg", {"share": 0.9}), ("jvi_dreg", {})):
+        rows = findings("tucker2019", "definitions", {**TOY, **sizes}, name, **options)
+        assert max(rows.values()) < 1e-12
+    monkeypatch.setattr(paper, "made", lambda spec, k: estimators.make("dreg", {"samples": k}))
+    for name in ("rws_dreg", "jvi_dreg"):
+        assert found("definitions", name, **sizes)[0, "error/guide"] > 0.01
