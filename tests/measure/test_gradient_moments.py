@@ -158,6 +158,8 @@ def test_times_are_kept_apart_from_what_is_bit_identical() -> None:
     assert found.machine["variance_seconds/disarm/encoder"] == pytest.approx(product)
     on_the_way = measured(context()._replace(last=False), estimators={"disarm": {}}, draws=200)
     assert (on_the_way.metrics, on_the_way.machine) == (found.metrics, {})
+    untimed = measured(context(), estimators={"disarm": {}}, draws=200, timed=False)
+    assert (untimed.metrics, untimed.machine) == (found.metrics, {})
 
 
 def test_what_is_not_finite_is_not_a_number_and_stops_nobody() -> None:

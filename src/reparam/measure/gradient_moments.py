@@ -57,7 +57,7 @@ class Reference(NamedTuple):
     standard_error: Vectors
 
 
-@register("gradient_moments", required=("estimators", "draws"), optional=("reference",))
+@register("gradient_moments", required=("estimators", "draws"), optional=("reference", "timed"))
 def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     """Moments of gradient estimates on one fixed minibatch of the training's size, per parameter group.
 
@@ -69,6 +69,7 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
     - `reference`: `oracle` (the default: exact, for programs with at most 65,536 joint states per datum, Normal
       entries by quadrature), or {name, draws, …options}, an estimator on `draws` draws of its own noise. An oracle's
       target is that of the estimator's card: E[f], or the bound of so many samples.
+    - `timed`: false leaves the times out, for which every estimator is traced once more.
 
     The gradient is that of the minibatch mean of the value (nats per datum), without the weights' prior. Metrics, as
     <quantity>/<label>/<group>, from sums over the entries of a group:
@@ -108,7 +109,7 @@ def gradient_moments(context: Context, options: Mapping[str, Any]) -> Measured:
         for group, names in by_group.items():
             found = summary(moments, references[target], names, len(x))
             metrics |= {f"{quantity}/{label}/{group}": value for quantity, value in found.items()}
-        if context.last:
+        if context.last and options.get("timed", True):
             seconds = machine[f"seconds/{label}"] = _seconds(sampler, context.device)
             machine |= {
                 f"variance_seconds/{label}/{group}": metrics[f"variance/{label}/{group}"] * seconds
