@@ -7,7 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from reparam.report.curves import last, levels, panels, with_results
-from reparam.report.figures import PALETTE, Figure, PaperData, band, canvas, curves, label, legend
+from reparam.report.figures import (
+    PALETTE,
+    Figure,
+    PaperData,
+    band,
+    canvas,
+    curves,
+    label,
+    legend,
+    line_style,
+    readable,
+)
 
 NAMES = {
     "pathwise": ("total derivative", PALETTE[0]),
@@ -113,15 +124,27 @@ def table1(data: PaperData) -> Canvas | None:
     return panels(with_results(data, TITLES, "bound_5000/test"), draw, columns=2, height=3.8)
 
 
+DERIVATIVES = {
+    "total_1": ("total, K = 1", PALETTE[0], "-"),
+    "path_1": ("path, K = 1", PALETTE[1], "-"),
+    "total_5": ("total, K = 5", PALETTE[0], ":"),
+    "path_5": ("path, K = 5", PALETTE[1], ":"),
+}
+AS_TRAINED = {"own": "total_1", "path": "path_1"}
+
+
 def variance(data: PaperData) -> Canvas | None:
     figure, axes = canvas(columns=2, width=4.8, height=4.0)
     drawn = False
     for ax, metric in zip(axes[0], ("variance/*/encoder", "running_log_variance/*/encoder"), strict=True):
         for name in data.wildcards(metric, experiment="variance"):
             rows = data.series(metric.replace("*", name), experiment="variance", estimator="total")
-            text = {"own": "total 1", "path": "path 1"}.get(name)
-            kind = {"own": "total_1", "path": "path_1"}.get(name, name)
-            band(ax, rows, "step", "value", estimator=kind, name=text, marker="o", markersize=3.5)
+            kind = AS_TRAINED.get(name, name)
+            plain = line_style(kind)
+            text, colour, line = DERIVATIVES.get(kind, (readable(kind), plain["color"], plain["linestyle"]))
+            style = {"color": colour, "linestyle": line, "marker": "o", "markersize": 3.5}
+            log = ax is axes[0, 0]
+            band(ax, rows, "step", "value", estimator=kind, name=text, geometric=log, **style)
             drawn = drawn or not rows.empty
     axes[0, 0].set_yscale("log")
     label(
@@ -132,7 +155,7 @@ def variance(data: PaperData) -> Canvas | None:
     )
     label(axes[0, 1], x="training steps", y="ln variance of an entry", title="running moments along training")
     for ax in axes[0]:
-        legend(ax, columns=1)
+        legend(ax)
     return figure if drawn else None
 
 
