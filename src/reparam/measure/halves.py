@@ -11,8 +11,9 @@ which for data drawn independently is the covariance of any two data's gradients
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from reparam.engine.gradient import estimate_gradient
 from reparam.estimators import Estimator
 from reparam.measure.running import Running, sums
 from reparam.measure.signal_to_noise import AT_ONCE
-from reparam.noise import Noise, NoiseSpecs, draw_block
+from reparam.noise import Noise, NoiseSpec, NoiseSpecs, draw_block
 from reparam.program import Params, Program, describe
 
 PARTS = ("mean", "difference")
@@ -49,10 +50,10 @@ def spread(
     to them. All of it comes from streams named by `axes`.
     """
     count = max(1, batch // 2)
-    specs = estimator.noise(describe(program(count), params))
-    own = own_noise(specs, estimator.noise(describe(program(2 * count), params)))
+    common, each = own_noise(estimator, program, params)
+    own, half = each(count), program(count)
+    specs = joined(common, own)
     size = max(1, AT_ONCE // numbers(specs))
-    half = program(count)
 
     def gradient(noise: Noise) -> dict[str, Tensor]:
         found = estimate_gradient(estimator, half, params, noise).gradient
@@ -87,16 +88,37 @@ def spread(
     return Spread(variance, {name: variance[name] - differences[name] for name in params})
 
 
-def own_noise(specs: NoiseSpecs, others: NoiseSpecs) -> NoiseSpecs:
-    """The part of a program's noise that is the data's own: what another number of data needs otherwise."""
+def own_noise(
+    estimator: Estimator, program: Callable[[int], Program], params: Params
+) -> tuple[NoiseSpecs, Callable[[int], NoiseSpecs]]:
+    """The noise that the data of a program share, and n → what n data have for themselves: what is larger for two data
+    than for one."""
+    one, two = (estimator.noise(describe(program(n), params)) for n in (1, 2))
+
+    def own(count: int) -> NoiseSpecs:
+        return _chosen(one, lambda site, role, spec: _extended(spec, two[site][role], count))
+
+    return _chosen(one, lambda site, role, spec: spec if spec == two[site][role] else None), own
+
+
+def _extended(one: NoiseSpec, two: NoiseSpec, count: int) -> NoiseSpec | None:
+    """For `count` data, from what one and two data need; None where that is the same."""
+    shape = tuple(a + (count - 1) * (b - a) for a, b in zip(one.shape, two.shape, strict=True))
+    return None if one == two else replace(one, shape=shape)
+
+
+def _chosen(specs: NoiseSpecs, choose: Callable[[str, str, NoiseSpec], NoiseSpec | None]) -> NoiseSpecs:
+    """What `choose(site, role, spec)` makes of every role, without those of which it makes nothing."""
     found = {
-        site: {role: spec for role, spec in roles.items() if spec != others[site][role]}
+        site: {role: made for role, spec in roles.items() if (made := choose(site, role, spec))}
         for site, roles in specs.items()
     }
     return {site: roles for site, roles in found.items() if roles}
 
 
-def joined(common: Noise, own: Noise) -> Noise:
+def joined(
+    common: Mapping[str, Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """`common` with the roles of `own` added or replaced."""
     return {site: {**common.get(site, {}), **own.get(site, {})} for site in {**common, **own}}
 

@@ -18,7 +18,7 @@ from reparam.measure.halves import joined, numbers, own_noise
 from reparam.measure.running import Running, sums
 from reparam.models.random_affine import WAYS
 from reparam.noise import Noise, draw_block
-from reparam.program import Params, Program, Sample, describe
+from reparam.program import Params, Program, Sample
 
 NONE = "none"
 AT_ONCE = 2**25
@@ -80,27 +80,20 @@ def minibatch_gradient(
     thousand data needs little memory; noise that they share is drawn once, whatever the parts.
     """
     estimator, free = Pathwise(), {name: params[name] for name in names}
+    network = task.network if way == NONE else replace(task.network, weights=way)
 
     def program(rows: Tensor) -> Program:
-        network = task.network if way == NONE else replace(task.network, weights=way)
-
         def value(given: Params, sample: Sample) -> Tensor:
             outputs = network.outputs({**params, **given}, rows[:, :-2], None if way == NONE else sample)
             return task.log_likelihood(outputs, rows[:, -2])  # type: ignore[no-any-return]
 
         return value
 
-    one, two = (estimator.noise(describe(program(x[:n]), free)) for n in (1, 2))
-    own = own_noise(one, two)
-    common = {
-        site: {role: spec for role, spec in roles.items() if role not in own.get(site, {})}
-        for site, roles in one.items()
-    }
+    common, own = own_noise(estimator, lambda count: program(x[:1].expand(count, -1)), free)
     shared = draw_block(common, (*axes, "common"), 1, x.device)
     total: dict[str, Tensor] = {}
-    for number, rows in enumerate(x.split(max(1, AT_ONCE // max(1, numbers(own))))):
-        specs = own_noise(estimator.noise(describe(program(rows), free)), one) if len(rows) > 1 else own
-        drawn = joined(shared, draw_block(specs, (*axes, number), 1, x.device))
+    for number, rows in enumerate(x.split(max(1, AT_ONCE // max(1, numbers(own(1)))))):
+        drawn = joined(shared, draw_block(own(len(rows)), (*axes, number), 1, x.device))
         noise: Noise = {
             site: {role: entry[0] for role, entry in roles.items()} for site, roles in drawn.items()
         }
