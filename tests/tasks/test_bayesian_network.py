@@ -84,17 +84,18 @@ PRIORS = {
 @pytest.mark.parametrize("prior", PRIORS)
 def test_the_value_at_one_weight_sample(prior: str, learned: bool) -> None:
     """Blundell et al. 2015, Eq. 2, by torch.distributions: log p(y|w) − (log q(w) − log p(w)) / N."""
-    given = {"gaussian": [0.7], "mixture": [0.7, 0.1]}[prior]
+    deviations = {"gaussian": [0.7], "mixture": [0.7, 0.1]}[prior]
     task, params = made(
         weights="shared",
         prior=prior,
         kl="sampled",
-        prior_deviations=given,
-        prior_weight=0.25,
+        prior_deviations=[1.3 for _ in deviations] if learned else deviations,
+        prior_weight=0.5 if learned else 0.25,
         learn_prior=learned,
     )
-    if learned:
-        params |= {f"prior.{n}": entry.double() for n, entry in task._prior.items()}
+    if learned:  # from the other start that is given above
+        params["prior.log_deviations"] = torch.tensor(deviations).double().log()
+        params["prior.logit"] = torch.tensor(0.25).double().logit()
     found, noise = values(task, params)
     q = laws(params)
     drawn = [law.mean + law.stddev * noise[0][f"weights_{i}"]["normal"] for i, law in enumerate(q)]
@@ -154,24 +155,33 @@ def test_learned_alphas_start_at_the_rates_and_stay_below_one() -> None:
     assert (task.network.alpha(passed, 1) < 1).all()
 
 
-@pytest.mark.parametrize("posterior", ["binary_dropout", "gaussian_dropout"])
-def test_dropout_is_on_the_inputs_of_a_layer(posterior: str) -> None:
-    """One affine map of ones to one output: mean Σ w and variance α Σ w², α = p/(1 − p), within six standard errors."""
-    task, _ = made(posterior=posterior, depth=1, width=1)
+@pytest.mark.parametrize("posterior", ["binary_dropout", "gaussian_dropout", "relative"])
+def test_dropout_varies_by_alpha_times_the_squared_weights(posterior: str) -> None:
+    """One affine map of ones to one output: mean Σ w + b and variance Σ α w², α = p/(1 − p) or as learned for each input,
+    within six standard errors."""
+    learned = posterior != "binary_dropout"
+    task, _ = made(posterior=posterior, depth=1, width=1, alphas="unit" if learned else "fixed")
     network, weights = task.network, torch.tensor([[0.4, -1.0, 2.0]], dtype=torch.float64)
-    params = {"mean.0.weight": weights, "mean.0.bias": torch.zeros(1).double()}
+    alpha = torch.tensor([0.9, 0.5, 0.2] if learned else [0.25] * 3, dtype=torch.float64)
+    bias = torch.tensor([0.7], dtype=torch.float64)
+    params = {"mean.0.weight": weights, "mean.0.bias": bias, "alpha.0.weight": -alpha.log()}
     x = torch.ones(40_000, 3, dtype=torch.float64)
-
-    def sample(name: str, law: Any, *_: Any) -> Tensor:
-        noise = draw_block({name: law.noise()}, ("test", posterior), 1, dtype=torch.float64)
-        return law.path({role: value[0] for role, value in noise[name].items()})
-
-    found = network._affine(params, 0, x, sample)
-    variance = 0.25 * weights.square().sum()
-    assert (found.mean() - weights.sum()).abs() < 6 * (variance / 40_000).sqrt()
+    found = network._affine(params, 0, x, drawing(posterior))
+    variance = (alpha * weights.square()).sum()
+    assert (found.mean() - weights.sum() - bias).abs() < 6 * (variance / 40_000).sqrt()
     assert (found.var() / variance - 1).abs() < 6 * (2 / 40_000) ** 0.5
     if posterior == "binary_dropout":
-        assert network._factors(params, 1, x, sample).unique().tolist() == [0.0, 2.0]
+        assert network._factors(params, 1, x, drawing(posterior)).unique().tolist() == [0.0, 2.0]
+
+
+def drawing(stream: str) -> Any:
+    """A `sample` that draws from this stream."""
+
+    def sample(name: str, law: Any, *_: Any) -> Tensor:
+        noise = draw_block({name: law.noise()}, ("test", stream), 1, dtype=torch.float64)
+        return law.path({role: value[0] for role, value in noise[name].items()})
+
+    return sample
 
 
 def test_shares_of_an_epoch_sum_to_one_and_halve() -> None:
@@ -203,6 +213,14 @@ def test_predictions_do_not_depend_on_the_way() -> None:
     expected = forward([(params[f"mean.{i}.weight"], params[f"mean.{i}.bias"]) for i in range(3)])
     picked = found[0].log_softmax(-1)[torch.arange(ROWS), LABELS]
     torch.testing.assert_close(picked, expected)
+
+
+@pytest.mark.parametrize("way", ["shared", "flipout", "local"])
+def test_data_share_no_weights_in_predictions(way: str) -> None:
+    """Equal rows, which one weight sample would give equal outputs."""
+    task, params = made(weights=way)
+    one, other = task.predict(params, task.train[:1].repeat(2, 1), drawing("predictions"))
+    assert (one - other).abs().min() > 1e-3
 
 
 def test_the_regression_is_the_printed_curve() -> None:
