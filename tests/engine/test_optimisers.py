@@ -87,14 +87,16 @@ def test_stages_triple_and_their_rates_fall_to_a_tenth(name: str) -> None:
     assert steps == pytest.approx(expected[begin:], rel=1e-6)
 
 
-def test_burda_s_adam_by_hand() -> None:
+@pytest.mark.parametrize("start", [1.0, 0.0])
+def test_burda_s_adam_by_hand(start: float) -> None:
     """Three steps as the released code takes them: moments of before the gradient, v from 1, eps beside √v."""
-    gradients, m, v, p, expected = [3.0, -1.0, 0.5], 0.0, 1.0, 0.3, [0.3]
+    gradients, m, v, p, expected = [3.0, -1.0, 0.5], 0.0, start, 0.3, [0.3]
     for t, g in enumerate(gradients, start=1):
         p -= 0.1 * (1 - 0.999**t) ** 0.5 / (1 - 0.99**t) * m / (v**0.5 + 1e-4)
         m, v = 0.99 * m + 0.01 * g, 0.999 * v + 0.001 * g * g
         expected.append(p)
-    assert path({"name": "burda_adam", "rate": 0.1}, gradients) == pytest.approx(expected, rel=1e-6)
+    options = {"name": "burda_adam", "rate": 0.1, **({} if start else {"start": start})}
+    assert path(options, gradients) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(

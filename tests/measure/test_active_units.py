@@ -84,6 +84,18 @@ def test_without_units_that_nothing_uses_the_bound_stays_and_without_others_it_f
     assert fewer["removal_loss_400"] > 0.1
 
 
+def test_the_most_active_unit_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = (draw("uniform", (20, 4), generator("test", "pixels")) < 0.4).float()
+    data = SimpleNamespace(name="tiny", train=train, test=train, valid=None, shape=(2, 2))
+    task = tasks.get("deep_gaussian_vae")({"data": "tiny", "units": 3, "hidden": 6}, data)
+    params = task.init(generator("test", "units"))
+    params["encoder.z1.mean.weight"] *= torch.tensor([[1e-3], [1e-2], [1e-3]])
+    kept: list[dict] = []
+    monkeypatch.setattr(task, "without", lambda params, units: kept.append(units) or params)
+    assert found(task, params, removal={"samples": 2}).metrics["active"] == 0
+    assert kept[0]["z1"].tolist() == [1]
+
+
 def test_units_that_cannot_be_taken_out_are_refused() -> None:
     with pytest.raises(ReparamError, match="log weight"):
         found(Chain(), removal={"samples": 2})

@@ -14,7 +14,8 @@ from torch import Tensor
 from reparam import measure, tasks
 from reparam.distributions import Normal
 from reparam.errors import ReparamError
-from reparam.measure.predictions import calibration_error
+from reparam.measure import predictions
+from reparam.measure.predictions import calibration_error, log_probabilities
 from reparam.noise import draw, generator
 
 ROWS = 2500
@@ -74,6 +75,12 @@ def test_sampled_probabilities_are_averaged() -> None:
     assert abs(found.metrics["log_score/test"] - expected) > 0.015
 
 
+def test_parts_of_the_rows_do_not_share_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "BATCH", 1)
+    one, other = log_probabilities(CLASSIFIER, {}, CLASSIFIER.test[:1].repeat(2, 1), 1, ("test", "parts"))
+    assert (one - other).abs().min() > 1e-3
+
+
 def test_the_calibration_error_by_hand() -> None:
     """Bins (of 1/15) of confidence 0.62, 0.64 and 0.9, 0.92: |1 − 1.26| / 4 + |2 − 1.82| / 4."""
     confidence = torch.tensor([0.62, 0.64, 0.90, 0.92], dtype=torch.float64)
@@ -105,12 +112,16 @@ def test_pruning_takes_the_least_certain_weights_first() -> None:
     params["rho.0.weight"] = torch.tensor([[20.0], [-5.0], [-5.0]])
     params["mean.1.weight"] = torch.tensor([[-9.0, -1.0, 1.0], [9.0, 1.0, -1.0]])
     params["rho.1.weight"] = torch.tensor([[90.0, -5.0, -5.0], [90.0, -5.0, -5.0]])
+    params["mean.1.bias"] = torch.tensor(
+        [0.01, 0.0]
+    )  # which decides where nothing else is left, noise included
     found = read("pruning", task, params, removed=[0.0, 0.34, 1.0], samples=3)
     y = LABELS[:40, 0].numpy()
     signs = 100 * ((X[:40, 0].numpy() > 0) != y).mean()
     assert found.metrics["error_without_0.34/test"] == pytest.approx(signs)
     assert found.metrics["sampled_error_without_0.34/test"] == pytest.approx(signs, abs=3)
-    assert found.metrics["error_without_1.0/test"] == pytest.approx(100 * y.mean())
+    for prefix in ("", "sampled_"):
+        assert found.metrics[f"{prefix}error_without_1.0/test"] == pytest.approx(100 * y.mean())
     assert "error_without_0.0/test" in found.metrics
 
 
@@ -148,12 +159,15 @@ def test_intervals_of_a_regression_with_a_known_law() -> None:
     params["mean.0.weight"], params["mean.0.bias"] = torch.ones(1, 1), torch.full((1,), 5.0)
     params["mean.1.weight"], params["mean.1.bias"] = torch.zeros(1, 1), torch.zeros(1)
     params["rho.1.weight"] = torch.zeros(1, 1)
-    found = read("predictive_intervals", task, params, samples=1000, least=-1.0, most=1.0, points=5)
+    found = read("predictive_intervals", task, params, samples=1000, least=-1.0, most=1.0, points=9)
     x, quantiles = found.arrays["intervals/x"], found.arrays["intervals/quantiles"]
     width = 2 * stats.norm.ppf(0.75) * np.log(2) * (5 + x)
     assert quantiles[3] - quantiles[1] == pytest.approx(width, rel=0.25)
     inside = (x >= task.train[:, 0].min().item()) & (x <= task.train[:, 0].max().item())
-    assert found.metrics["interval/outside"] == pytest.approx((quantiles[3] - quantiles[1])[~inside].mean())
+    assert inside.sum() == 1
+    for name, where in {"inside": inside, "outside": ~inside}.items():
+        expected = (quantiles[3] - quantiles[1])[where].mean()
+        assert found.metrics[f"interval/{name}"] == pytest.approx(expected)
 
 
 def test_alphas_are_means_of_layers_and_the_largest_of_all() -> None:
