@@ -172,6 +172,14 @@ def test_a_cell_hangs_on_the_estimators_that_its_measurements_look_at_too():
     assert sources.methods(cell) == {"pathwise", "disarm", "rebar"}
 
 
+def test_a_cell_hangs_on_the_estimator_that_goes_on_with_its_training_too():
+    toy = Path(__file__).parents[1] / "workflow"
+    cell = next(c for c in make_plan(parse({"scale": "quick"}), toy).cells if c.estimator == "pathwise")
+    then = {"pathwise": {"name": "iwae", "samples": 50}, "other": {"name": "dreg"}}
+    cell.spec["training"] = {**cell.spec["training"], "then": {"after": 10, "by": then}}
+    assert sources.methods(cell) == {"pathwise", "iwae"}
+
+
 @pytest.mark.parametrize(
     "module", ["measure.pictures", "tasks.gaussian_vae", "estimators.pathwise", "cells.run"]
 )

@@ -6,10 +6,12 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from findings import Rows, findings
+from findings import Rows, as_data, findings
 
 from reparam.cells import procedures
+from reparam.papers.kingma2015 import figures
 from reparam.papers.kingma2015 import procedures as paper
+from reparam.report.style import theme
 
 SPEC = {"paper": "kingma2015", "experiment": "test"}
 WAYS = ("shared", "per_example", "local", "flipout")
@@ -95,3 +97,15 @@ def test_a_wrong_coefficient_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, third = paper.POLYNOMIAL
     monkeypatch.setattr(paper, "POLYNOMIAL", (first, -second, third))
     assert found("divergence", "polynomial", points=40, least=0.01)[39, "largest_error"] > 0.5
+
+
+def test_networks_are_read_where_their_validation_error_is_least() -> None:
+    errors = {1: (9.0, 5.0), 2: (7.0, 4.0), 3: (8.0, 3.0)}
+    rows = {}
+    for step, (valid, test) in errors.items():
+        rows |= {(step, "error/valid"): valid, (step, "error/test"): test}
+        rows |= {(step, "log_score/test"): -test, (step, "calibration_error/test"): test}
+    with theme():
+        canvas = figures.networks(as_data([("fig1-none-width100", "backpropagation", rows)]))
+    found = [line.get_ydata()[0] for ax in canvas.axes for line in ax.lines if len(line.get_ydata()) == 1]
+    assert found == [4.0, -4.0, 4.0]
