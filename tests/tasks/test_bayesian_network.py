@@ -157,8 +157,8 @@ def test_learned_alphas_start_at_the_rates_and_stay_below_one() -> None:
 
 @pytest.mark.parametrize("posterior", ["binary_dropout", "gaussian_dropout", "relative"])
 def test_dropout_varies_by_alpha_times_the_squared_weights(posterior: str) -> None:
-    """One affine map of ones to one output: mean Σ w + b and variance Σ α w², α = p/(1 − p) or as learned for each input,
-    within six standard errors."""
+    """One affine map of ones to one output: mean Σ w + b and variance Σ α w², α = p/(1 − p) or as learned for each
+    input, within six standard errors."""
     learned = posterior != "binary_dropout"
     task, _ = made(posterior=posterior, depth=1, width=1, alphas="unit" if learned else "fixed")
     network, weights = task.network, torch.tensor([[0.4, -1.0, 2.0]], dtype=torch.float64)

@@ -20,8 +20,8 @@ def predictive_intervals(context: Context, options: Mapping[str, Any]) -> Measur
     network, which share no weights between inputs.
 
     Metrics: interval/inside and interval/outside, the mean distance of the quartiles at inputs within and beyond the
-    range of the training inputs,. Arrays: intervals/x,
-    intervals/quantiles [QUANTILES, points] (Blundell et al. 2015, Fig 5).
+    range of the training inputs. Arrays: intervals/x and intervals/quantiles [QUANTILES, points] (Blundell et al. 2015,
+    Fig 5).
 
     Raises ReparamError for a task that is no regression on one column.
     """
