@@ -70,8 +70,15 @@ def test_the_definition_weighs_to_the_first_power() -> None:
 
 def test_figures_draw_what_there_is() -> None:
     curve = {(step, "expectation"): -np.exp(-step) for step in (1, 2)} | {(2, "variance/posterior"): 0.1}
-    parts = [("fig1", curve), ("landing", found("conjugate", "stl", 16, samples=1))]
-    data = as_data((experiment, "stl", entries) for experiment, entries in parts)
+    variances = {(step, f"variance/{name}/encoder"): 1.0 for step in (1, 2) for name in ("total_1", "path_1")}
+    data = as_data(
+        [
+            ("fig1", "stl", curve),
+            ("landing", "stl", found("conjugate", "stl", 16, samples=1)),
+            ("table1-datadigits-layers1", "vae_1", {(2, "bound_5000/test"): -20.0}),
+            ("variance", "total", variances),
+        ]
+    )
     with theme():
         assert all(figure.draw(data) for figure in FIGURES)
 
