@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from findings import as_data
 
 from reparam.cells import procedures
 from reparam.noise import draw, generator
-from reparam.papers.wen2018 import networks
+from reparam.papers.wen2018 import figures, networks
 from reparam.papers.wen2018 import procedures as paper
 from reparam.program import describe
 
@@ -57,6 +58,24 @@ def test_rows_follow_from_variances_and_covariances() -> None:
         # the line through three evenly spaced points is as steep as that between the outer two
         assert rows[2, "slope/hidden"] == pytest.approx(math.log(2.375 / 8) / math.log(16))
         assert (0, "covariance/hidden") not in rows
+
+
+def test_parts_are_drawn_from_the_first_variance_and_the_last_covariances() -> None:
+    """α = 8 at N = 1; covariances of 2 (shared) and 0.5 (flipout) at the largest N: β is their difference."""
+    parts = [
+        (
+            "batches",
+            way,
+            {(0, "variance/hidden"): 8.0, (1, "covariance/hidden"): 9.0, (2, "covariance/hidden"): last},
+        )
+        for way, last in (("shared", 2.0), ("flipout", 0.5))
+    ]
+    ax = figures.parts(as_data(parts)).axes[0]
+    points = {
+        round(line.get_xdata()[0], 2): line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 1
+    }
+    assert points == {-0.15: 8.0, 0.0: 1.5, 0.15: 0.5}
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["first\nlayer"]
 
 
 @pytest.mark.parametrize("task", [TASK, {**TASK, "depth": 2}, CONVOLUTIONAL])
