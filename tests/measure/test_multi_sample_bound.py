@@ -85,6 +85,17 @@ def test_chunks_leave_no_datum_and_no_draw_out(monkeypatch: pytest.MonkeyPatch) 
     assert three == pytest.approx(where.task.test[:3].sum(-1).mean().item())
 
 
+def test_parts_of_the_data_have_noise_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two equal rows is read as if it were alone, the second one otherwise."""
+    monkeypatch.setattr(multi_sample_bound, "AT_ONCE", 1)
+    where = context("gaussian_vae", hidden=2, latent=1, kl="sampled")
+    alone, both = (
+        multi_sample_bound.mean_bound(where, where.task.program, where.task.test[:1].repeat(n, 1), 1, ())
+        for n in (1, 2)
+    )
+    assert abs(alone - both) > 1e-3
+
+
 @pytest.mark.parametrize("perturbation", [0.0, 0.05])
 def test_with_5000_samples_it_is_the_evidence_of_a_linear_gaussian_model(perturbation: float) -> None:
     """The gap of K samples is Var[w] / (2 Z² K), about 1e-5 nats in two dimensions, and the noise is greater.
