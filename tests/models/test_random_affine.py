@@ -76,7 +76,7 @@ def trace_variance(way: str, loss: str, sigma: float) -> float:
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("way", random_affine.WAYS)
 def test_the_trace_variance_of_a_minibatch_s_gradient_is_exact(way: str, loss: str) -> None:
-    """50 → 30, 64 data, σ = 0.1: within 6 standard errors. Of all eight tests, and with the tails of 100 draws, a false
+    """50 → 30, 64 data, σ = 0.1: within 6 standard errors. Of all eight tests, and with the tails of 80 draws, a false
     alarm is less likely than 1e-6. The other ways' numbers fail, where they differ."""
     x, mean, targets = layer_of_50_by_30()
 
@@ -84,7 +84,7 @@ def test_the_trace_variance_of_a_minibatch_s_gradient_is_exact(way: str, loss: s
         weights = sample, "w", x, params["mean"], torch.full_like(mean, 0.1)
         return LOSSES[loss](random_affine.WAYS[way](*weights) - targets).sum(-1) / len(x)
 
-    draws = 100 if way == "per_example" else 2000
+    draws = 80 if way == "per_example" else 1000
     axes = ("test", "trace", way)
     found = signal_to_noise.estimates(Pathwise(), program, {"mean": mean}, draws, axes).gradient["mean"]
     squares = (found - found.mean(0)).square().sum((1, 2)) * draws / (draws - 1)
@@ -92,7 +92,7 @@ def test_the_trace_variance_of_a_minibatch_s_gradient_is_exact(way: str, loss: s
     exact = {other: trace_variance(other, loss, 0.1) for other in random_affine.WAYS}
     assert abs(squares.mean().item() - exact[way]) < 6 * error
     for other in exact:
-        if exact[other] != exact[way] and draws > 100:
+        if exact[other] != exact[way] and way != "per_example":
             assert abs(squares.mean().item() - exact[other]) > 6 * error, other
 
 
