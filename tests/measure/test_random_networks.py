@@ -15,7 +15,7 @@ from reparam import measure, tasks
 from reparam.distributions import Normal
 from reparam.errors import ReparamError
 from reparam.measure import predictions
-from reparam.measure.predictions import calibration_error, log_probabilities
+from reparam.measure.predictions import accuracy_by_confidence, calibration_error, log_probabilities
 from reparam.noise import draw, generator
 
 ROWS = 2500
@@ -194,3 +194,10 @@ def test_alphas_are_means_of_layers_and_the_largest_of_all() -> None:
 def test_other_tasks_are_refused(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(ReparamError, match=f"{name} needs a"):
         read(name, SimpleNamespace(), {}, **options, least=0, most=1)
+
+
+def test_a_share_keeps_no_more_rows_than_it_says() -> None:
+    """7 % of 300 rows are 21, though 0.07 · 300 is a little more: the first 21 right, all others wrong."""
+    log_p = torch.tensor([[0.9, 0.1]]).log().repeat(300, 1)
+    label = (torch.arange(300) >= 21).long()
+    assert accuracy_by_confidence(log_p, label, [0.07]).tolist() == [100.0]

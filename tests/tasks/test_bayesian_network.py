@@ -254,6 +254,8 @@ def test_validation_rows_keep_their_labels() -> None:
         ({"posterior": "gaussian_dropout", "alphas": "weight"}, "per layer or unit"),
         ({"learn_prior": True}, "nothing to learn"),
         ({"hidden_rate": 1.0}, "below 1"),
+        ({"posterior": "relative", "prior": "log_uniform", "input_rate": 0.0}, "infinite at α = 0"),
+        ({"posterior": "relative", "alphas": "layer", "hidden_rate": 0.6}, "at most 0.5, got 0.6"),
         ({"posterior": "dropout"}, "use one of point"),
     ],
 )

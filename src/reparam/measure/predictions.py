@@ -113,5 +113,6 @@ def accuracy_by_confidence(log_p: Tensor, label: Tensor, kept: Iterable[float] |
     order = log_p.amax(-1).argsort(descending=True, stable=True)
     right = (log_p.argmax(-1) == label)[order].double().cumsum(0)
     shares = np.arange(1, KEPT + 1) / KEPT if kept is None else np.array(list(kept), dtype=float)
-    counts = np.ceil(shares * len(label)).clip(1).astype(int)
+    exact = (shares * len(label)).round(6)  # 0.07 · 300 is a little more than 21 in binary
+    counts = np.ceil(exact).clip(1).astype(int)
     return np.asarray(100 * right[torch.as_tensor(counts - 1)].cpu().numpy() / counts)

@@ -110,6 +110,15 @@ class Options:
             raise ReparamError(
                 f"task: the prior log_uniform is for relative and gaussian_dropout, not {self.posterior}"
             )
+        rates = self.input_rate, self.hidden_rate
+        if self.prior == "log_uniform" and min(rates) == 0:
+            raise ReparamError(
+                "task: the divergence from log_uniform is infinite at α = 0: give rates above 0"
+            )
+        if self.alphas != "fixed" and max(rates) > 0.5:
+            raise ReparamError(
+                f"task: learned α are at most 1, so their rates at most 0.5, got {max(rates)!r}"
+            )
         if self.prior in ("gaussian", "mixture") and not independent:
             raise ReparamError(
                 f"task: the prior {self.prior} needs random weights, and {self.posterior} has none"
