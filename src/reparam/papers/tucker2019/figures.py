@@ -150,7 +150,8 @@ FIGURES = [
         "Variance, signal and bias at the same parameters",
         "All estimators at the end of one training by IWAE, on one minibatch and common noise; the encoder's gradient, "
         "mean over seeds with a 95 % interval. Right: |t| of the paired difference to IWAE's gradient, averaged over "
-        "entries. Wake-sleep and the jackknife have other objectives, so that their means differ.",
+        "entries. Ratios that the draws cannot tell from noise are left out. Wake-sleep and the jackknife have other "
+        "objectives, so that their means differ.",
         trajectory,
         ("trajectory",),
     ),
