@@ -84,6 +84,13 @@ def test_frey_face_is_stored_pixel_by_image_in_the_mat_file(tmp_path):
         assert arrays["images"].dtype == np.uint8 and np.array_equal(arrays["images"], images)
 
 
+def test_a_mushroom_is_a_bit_for_each_letter_of_each_attribute(tmp_path):
+    (tmp_path / "mushrooms.data").write_text("p,x,a,?\ne,b,a,s\ne,x,a,s\n")
+    arrays = DECODERS["mushroom"]([tmp_path / "mushrooms.data"])
+    assert arrays["labels"].tolist() == [0, 1, 1]
+    assert arrays["table"].tolist() == [[0, 1, 1, 1, 0], [1, 0, 1, 0, 1], [0, 1, 1, 0, 1]]
+
+
 def test_omniglot_archives_are_read_in_the_order_of_ids(tmp_path):
     ink = np.random.default_rng(5).random((4, 105, 105)) < 0.1
     stems = ["0001_01", "0001_02", "0965_01", "0965_20"]

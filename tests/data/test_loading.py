@@ -149,6 +149,19 @@ def test_real_data(name, real):
         assert set(data.test.unique().tolist()) == {0.0, 1.0}
 
 
+def test_real_mushrooms(real):
+    """As published: 4,208 edible and 3,916 poisonous, 22 attributes; those without odour or smelling of almond or anise
+    are nearly all of the edible ones."""
+    real("mushroom")
+    found = load("mushroom")
+    assert found.train.shape == (8124, 117) and torch.equal(found.train, found.test) and found.valid is None
+    assert found.train_labels.bincount().tolist() == [3916, 4208]
+    assert (found.train.sum(1) == 22).all() and set(found.train.unique().tolist()) == {0.0, 1.0}
+    odour = found.train[:, 22:31]  # after 6 + 4 + 10 + 2 letters; in order: a c f l m n p s y
+    harmless = odour[:, [0, 3, 5]].any(1)
+    assert (harmless == found.train_labels.bool()).float().mean() == pytest.approx(1 - 120 / 8124)
+
+
 def test_real_labels_fit_real_digits(real):
     """A nearest-mean classifier is right for 82 % of MNIST; with labels out of order it would be for 10 %."""
     real("mnist")

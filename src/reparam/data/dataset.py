@@ -12,7 +12,7 @@ class DataSet:
     """Images as rows, float32 on the CPU, row-major, with D = h · w for `shape` = (h, w).
 
     `train` [N, D], `test` [M, D] and, where the data set has one, `valid` [V, D] hold grey levels in
-    [0, 1], or bits; of a table they hold standardised columns, and `shape` is (1, D). `train_labels`
+    [0, 1], or bits; of a table they hold bits or standardised columns, and `shape` is (1, D). `train_labels`
     [N], `valid_labels` [V] and `test_labels` [M] are int64 classes, None where there are none.
     """
 

@@ -47,6 +47,16 @@ def _breast_cancer(paths: Sequence[Path]) -> Arrays:
     return {"table": table[:, :-1], "labels": table[:, -1].astype(np.uint8)}
 
 
+def _mushroom(paths: Sequence[Path]) -> Arrays:
+    """A bit for every letter that an attribute takes in the file, in alphabetical order; 1 for what is edible."""
+    letters = np.loadtxt(paths[0], delimiter=",", dtype="U1")
+    bits = [column[:, None] == np.unique(column) for column in letters[:, 1:].T]
+    return {
+        "table": np.concatenate(bits, 1).astype(np.uint8),
+        "labels": (letters[:, 0] == "e").astype(np.uint8),
+    }
+
+
 def _mnist(paths: Sequence[Path]) -> Arrays:
     roles = ("train", "train_labels", "test", "test_labels")
     return {role: read_idx(path) for role, path in zip(roles, paths, strict=True)}
@@ -79,6 +89,7 @@ def _omniglot(paths: Sequence[Path]) -> Arrays:
 DECODERS: dict[str, Callable[[Sequence[Path]], Arrays]] = {
     "digits": _digits,
     "breast_cancer": _breast_cancer,
+    "mushroom": _mushroom,
     "mnist": _mnist,
     "fashion_mnist": _mnist,
     "static_mnist": _static_mnist,

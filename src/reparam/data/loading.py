@@ -81,7 +81,7 @@ def _order(name: str, purpose: str, count: int) -> Tensor:
 def _assemble(name: str, arrays: Arrays) -> DataSet:
     """The published arrays as a scaled, split data set."""
     if "table" in arrays:
-        return _standardised(name, arrays)
+        return _tabular(name, arrays)
     if name in SPLITS:
         arrays = _split(name, arrays)
     elif "valid" not in arrays:
@@ -104,10 +104,13 @@ def _assemble(name: str, arrays: Arrays) -> DataSet:
     )
 
 
-def _standardised(name: str, arrays: Arrays) -> DataSet:
-    """A table without a split: columns with mean 0 and standard deviation 1, all rows for training and for testing."""
+def _tabular(name: str, arrays: Arrays) -> DataSet:
+    """A table without a split, all rows for training and for testing: bits as they are, other columns with mean 0 and
+    standard deviation 1."""
     table = arrays["table"]
-    rows = torch.from_numpy((table - table.mean(0)) / table.std(0)).float()
+    if table.dtype != np.uint8:
+        table = (table - table.mean(0)) / table.std(0)
+    rows = torch.from_numpy(table.astype(np.float32))
     labels = torch.from_numpy(arrays["labels"].astype(np.int64))
     return DataSet(name, rows, rows, None, (1, rows.shape[1]), labels, labels)
 

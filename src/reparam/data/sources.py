@@ -14,6 +14,7 @@ FASHION = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
 LAROCHELLE = ("http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",)
 OMNIGLOT = ("https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",)
 ROWEIS = ("https://cs.nyu.edu/~roweis/data/",)
+UCI = ("https://archive.ics.uci.edu/ml/machine-learning-databases/mushroom/",)
 
 
 BINARISATIONS = ("none", "static", "dynamic", "threshold")  # the rules of `binarisation.prepare`
@@ -67,6 +68,19 @@ SOURCES: dict[str, Source] = {
         package="sklearn",
         layouts=((File("datasets/data/breast_cancer.csv", None),),),
         arrays="2919190501fd035a96293fbb29564bd37d3394c97707cd9d184029b16ae14e92",
+    ),
+    "mushroom": Source(
+        layouts=(
+            (
+                _published(
+                    "Mushroom",
+                    UCI,
+                    "agaricus-lepiota.data",
+                    "sha256:e65d082030501a3ebcbcd7c9f7c71aa9d28fdfff463bf4cf4716a3fe13ac360e",
+                ),
+            ),
+        ),
+        arrays="5615ec86b30e1b8792d28e122b487bdc6109e6659151855da5ac147bafad52e0",
     ),
     "mnist": Source(
         layouts=(
