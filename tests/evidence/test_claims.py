@@ -37,6 +37,19 @@ def test_right_inherits_what_it_does_not_say(tmp_path):
     assert [(name, q.estimator) for name, q in rule.reads("fig2")] == [("fig2", "a"), ("fig2", "b")]
 
 
+def test_a_star_on_the_right_is_what_the_left_one_stands_for(tmp_path):
+    left = quantity("a", "sgd-width*-deep")
+    entry = {"kind": "ordering", "left": left, "right": {"experiment": "dropout-width*"}}
+    (rule,) = load(tmp_path, claim(entry))[0].rules
+    planned = [("sgd-width5-deep", "a"), ("sgd-width20-deep", "a"), ("dropout-width20", "a")]
+    assert rule.matches(planned) == ["sgd-width20-deep"]
+    assert [name for name, _ in rule.reads("sgd-width20-deep")] == ["sgd-width20-deep", "dropout-width20"]
+    known = {name: ["a"] for name, _ in planned}
+    check_claims(load(tmp_path, claim(entry)), known, ["quick", "paper"], tmp_path)
+    for stars in ({"left": quantity("a", "s*width*")}, {"left": quantity("a", "sgd-width5")}):
+        assert "one * each" in message(tmp_path, claim({**entry, **stars}))
+
+
 def test_reach_inherits_from_its_quantity(tmp_path):
     right = {"estimator": "b", "metric": "elbo/test", "reach": {"estimator": "a"}}
     rule = load(tmp_path, claim(ordering(right=right)))[0].rules[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +31,8 @@ NEVER_A_TARGET = ("memory", "second-hand")
 class Quantity:
     """Picks one number per seed.
 
-    experiment: name, or a glob (one comparison per match); empty: the experiment that `left` matched
+    experiment: name, or a glob (one comparison per match); empty: the experiment that `left` matched; of `right` perhaps
+        with one *, which is what the one in `left` stands for
     at: "last", "first", (progress metric, value): the last row at or before that value, or ("largest" or "smallest",
         another metric): the row where that one is so, as a paper that stops early by its validation data does
     minus: a metric of the same row to subtract
@@ -84,10 +86,17 @@ class Rule:
         """Every quantity the rule reads, with the experiment it is read in when `left` matched `match`."""
         sides = [(match, self.left)]
         if self.right is not None:
-            sides.append((self.right.experiment or match, self.right))
+            sides.append((self._beside(match, self.right.experiment), self.right))
         if self.x_metric is not None:
             sides.append((match, replace(self.left, metric=self.x_metric, minus=None, reach=None)))
         return sides + [(q.reach.experiment or name, q.reach) for name, q in sides if q.reach is not None]
+
+    def _beside(self, match: str, experiment: str) -> str:
+        """The experiment of `right`: a `*` in it is what that of `left` stood for."""
+        if "*" not in experiment:
+            return experiment or match
+        before, after = self.left.experiment.split("*")
+        return experiment.replace("*", match[len(before) : len(match) - len(after)])
 
     def cells(self, match: str) -> list[tuple[str, str]]:
         """(experiment, estimator) of every cell the rule reads when `left` matched `match`."""
@@ -272,16 +281,23 @@ def _claim(entry: Mapping[str, Any], paper: str, path: Path) -> Claim:
     )
 
 
+def _stars(experiment: str) -> float:
+    """How many * a name has; infinite with another mark of a glob."""
+    return math.inf if any(mark in experiment for mark in "?[") else experiment.count("*")
+
+
 def _rule(entry: Mapping[str, Any], unit: str, where: str) -> Rule:
     kind, left, right = entry["kind"], entry["left"], entry.get("right")
     if right is not None:
         right = {**left, **right}
         if right["experiment"] == left["experiment"]:
             right["experiment"] = ""
+    paired = right is not None and all(_stars(side["experiment"]) == 1 for side in (left, right))
     for quantity in (q for q in (right, left.get("reach"), (right or {}).get("reach")) if q):
-        if any(mark in quantity.get("experiment", "") for mark in "*?["):
+        if _stars(quantity.get("experiment", "")) and not (paired and quantity is right):
             raise ReparamError(
-                f"{where}: only `left` may match several experiments; leave `experiment` out here"
+                f"{where}: only `left` may match several experiments; leave `experiment` out here, or give left and "
+                "right one * each, for the same"
             )
     x = entry.get("x")
     margin = entry.get("margin", entry.get("tolerance", 0.0))
