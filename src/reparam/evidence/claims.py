@@ -31,8 +31,8 @@ NEVER_A_TARGET = ("memory", "second-hand")
 class Quantity:
     """Picks one number per seed.
 
-    experiment: name, or a glob (one comparison per match); empty: the experiment that `left` matched; of `right` perhaps
-        with one *, which is what the one in `left` stands for
+    experiment: name, or a glob (one comparison per match); empty: the experiment that `left` matched; a * of
+        `right` is what the one in `left` stands for
     at: "last", "first", (progress metric, value): the last row at or before that value, or ("largest" or "smallest",
         another metric): the row where that one is so, as a paper that stops early by its validation data does
     minus: a metric of the same row to subtract

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from reparam.measure.base import Context, Measured, register
 from reparam.measure.pruning import deviation, network_of, signal_to_noise
@@ -23,7 +24,7 @@ def weights(context: Context, options: Mapping[str, Any]) -> Measured:
 
     Metrics: weights/deviation (standard deviation over all weights), weights/peak (the density's largest value) and,
     where weights have noise of their own, snr/median and snr/upper_quartile of 10 log₁₀ |μ|/σ (dB; Blundell et al.
-    2015, Fig 4). Arrays: weights/density and snr/density, of BINS equal bins, and weights/edges and snr/edges.
+    2015, Fig 4), and of its density the `deepest_valley`: snr/valley and snr/below_valley. Arrays: weights/density and snr/density, of BINS equal bins, and weights/edges and snr/edges.
     """
     network, params = network_of(context, "weights"), context.params
     drawn = []
@@ -42,8 +43,19 @@ def weights(context: Context, options: Mapping[str, Any]) -> Measured:
         least, most = np.quantile(decibel, (0.001, 0.999))
         edges = np.linspace(least - 0.5, most + 0.5, BINS + 1)
         arrays |= _histogram("snr", decibel, edges)
+        metrics["snr/valley"], metrics["snr/below_valley"] = deepest_valley(arrays["snr/density"])
         metrics["snr/median"], metrics["snr/upper_quartile"] = map(float, np.quantile(decibel, (0.5, 0.75)))
     return Measured(metrics, arrays)
+
+
+def deepest_valley(density: np.ndarray) -> tuple[float, float]:
+    """How far a density of equal bins, smoothed over two of them, sinks between two of its modes, as a share of the
+    highest one (0 where there is one mode only), and the share of the total below the valley's bin."""
+    smooth = gaussian_filter1d(density, 2.0)
+    left, right = np.maximum.accumulate(smooth), np.maximum.accumulate(smooth[::-1])[::-1]
+    depth = (np.minimum(left, right) - smooth) / smooth.max()
+    at = int(depth.argmax())
+    return float(depth[at]), float(density[:at].sum() / density.sum())
 
 
 def _histogram(name: str, values: np.ndarray, edges: np.ndarray) -> dict[str, np.ndarray]:

@@ -158,7 +158,7 @@ class BayesianNetwork:
             self.classes = 1
             self.train, self.test = (curve(self.options.points, split) for split in ("train", "test"))
         else:
-            self._classify(dataset)
+            self._take(dataset)
         hidden = [self.options.width] * self.options.depth
         self.columns = self.train.shape[1] - 2
         self.network = RandomNetwork(
@@ -173,14 +173,16 @@ class BayesianNetwork:
             start=self.options.start,
         )
 
-    def _classify(self, dataset: DataSet) -> None:
+    def _take(self, dataset: DataSet) -> None:
+        """Rows and labels of a data set; labels that are no integers are the outputs of a regression."""
         if self.options.train_size is not None:
             dataset = data.subset(dataset, train=self.options.train_size)
         if dataset.train_labels is None or dataset.test_labels is None:
             raise ReparamError(
                 f"task: {dataset.name} has no classes: bayesian_network needs a set with labels"
             )
-        self.classes = int(dataset.train_labels.max()) + 1
+        outputs = dataset.train_labels.is_floating_point()
+        self.classes = 1 if outputs else int(dataset.train_labels.max()) + 1
         train, valid, test = hold_out(dataset, self.options.valid_size)
         self.train = self._rows(train, dataset.train_labels[: len(train)])
         self.test = self._rows(test, dataset.test_labels)

@@ -1,0 +1,1 @@
+"""Blundell et al. 2015: Bayes by Backprop."""
