@@ -31,12 +31,14 @@ def make(task: Task, method: Mapping[str, Any], training: Mapping[str, Any]) -> 
     """
     name, options = method["name"], method.get("options", {})
     if name in registry.names():
+        learner = registry.get(name)
         for option in ("alongside", "gradient", "moments", "tune_first"):
-            if option in training:
+            followed = option == "gradient" and issubclass(learner, GradientLearner)
+            if option in training and not followed:
                 raise ReparamError(
                     f"training: {option} is for gradient estimators, and {name} is none: leave it out"
                 )
-        return registry.get(name)(task, options, training)
+        return learner(task, options, training)
     if name in estimators.names():
         return GradientLearner(task, estimators.make(name, options), training)
     raise ReparamError(f"unknown estimator {name!r}{nearest(name, names())}")

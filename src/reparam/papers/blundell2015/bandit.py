@@ -16,7 +16,7 @@ from reparam import data
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.engine import learners, paths, replicas
 from reparam.noise import draw, draw_block, generator
-from reparam.program import Params
+from reparam.program import Params, Program, describe, follow, run
 from reparam.tasks.bayesian_network import BayesianNetwork
 
 EDIBLE, HARMFUL = 5.0, -35.0
@@ -88,17 +88,14 @@ class Agents:
         params = self.task.init(generator(*axes, "init"))
         return {name: entry.to(self.device) for name, entry in params.items()}
 
+    def program(self, x: Tensor) -> Program:
+        """Predicted rewards [B] of rows x [B, columns]."""
+        return lambda params, sample: self.task.network.outputs(params, x, sample).squeeze(-1)
+
     def values(self, params: Params, x: Tensor, noise: Any) -> Tensor:
         """Predicted rewards of the two actions, x [2, columns] → [2], the mean over samples of all weights."""
-        found = []
-        for i in range(self.options["samples"]):
-            drawn = tree_map(lambda leaf, i=i: leaf[i], noise)
-
-            def sample(name: str, law: Any, drawn: Any = drawn, **others: Any) -> Tensor:
-                return law.path(drawn[name])  # type: ignore[no-any-return]
-
-            found.append(self.task.network.outputs(params, x, sample).squeeze(-1))
-        return torch.stack(found).mean(0)
+        drawn = [tree_map(lambda leaf, i=i: leaf[i], noise) for i in range(self.options["samples"])]
+        return torch.stack([run(self.program(x), params, follow(each)).value for each in drawn]).mean(0)
 
 
 @lru_cache(maxsize=1)
@@ -132,7 +129,8 @@ def _play(agents: Agents, runs: list[tuple[str | int, ...]]) -> list[Findings]:
     ]
     state = tree_map(lambda *leaves: torch.stack(leaves), *begun)
     learning = agents.learner.noise(starts[0], minibatch)
-    acting = agents.learner.noise(starts[0], minibatch[:2])
+    sites = describe(agents.program(agents.inputs[0]), starts[0])
+    acting = {name: site.law.noise() for name, site in sites.items()}
 
     def noise(specs: Any, purpose: str, step: int, count: int) -> Any:
         """Leaves [runs, count, …]."""
@@ -161,8 +159,8 @@ def _play(agents: Agents, runs: list[tuple[str | int, ...]]) -> list[Findings]:
             state, _ = learn(*given)
     finite = torch.stack([p.flatten(1).isfinite().all(1) for p in state["params"].values()]).all(0)
     return [
-        Findings(_readings(agents, *(x[run].cpu() for x in (edible, eaten, got)), bool(finite[run])), {})
-        for run in range(every)
+        Findings(_readings(agents, *(x[i].cpu() for x in (edible, eaten, got)), bool(finite[i])), {})
+        for i in range(every)
     ]
 
 
