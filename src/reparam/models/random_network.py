@@ -76,7 +76,7 @@ class RandomNetwork:
             if self.posterior == "gaussian":
                 params[f"rho.{i}.weight"] = torch.full_like(weight, self.initial_rho)
                 if self.random_biases:
-                    params[f"rho.{i}.bias"] = torch.full((len(weight),), self.initial_rho)
+                    params[f"rho.{i}.bias"] = weight.new_full((len(weight),), self.initial_rho)
             elif self.alphas != "fixed":
                 shape = {"layer": (), "unit": weight.shape[1:], "weight": weight.shape}[self.alphas]
                 start = -self._alpha(i).log().clamp_max(-NEAREST)
