@@ -16,6 +16,7 @@ from reparam.distributions import Normal
 from reparam.errors import ReparamError
 from reparam.measure import predictions
 from reparam.measure.predictions import accuracy_by_confidence, calibration_error, log_probabilities
+from reparam.measure.weights import deepest_valley
 from reparam.noise import draw, generator
 
 ROWS = 2500
@@ -144,6 +145,18 @@ def test_the_spread_of_sampled_weights() -> None:
     density, edges = found.arrays["weights/density"], found.arrays["weights/edges"]
     assert (density * np.diff(edges)).sum() == pytest.approx(1, abs=1e-3)
     assert found.metrics["weights/peak"] == pytest.approx(stats.norm.pdf(0, 0, 0.1), rel=0.2)
+
+
+def test_the_valley_between_two_normals() -> None:
+    """0.7 N(0, 1) + 0.3 N(6, 1) in bins of 0.1: the smoothing of two bins is no more than 4 % of a variance."""
+    edges = np.linspace(-4, 10, 141)
+    x = (edges[1:] + edges[:-1]) / 2
+    density = 0.7 * stats.norm.pdf(x) + 0.3 * stats.norm.pdf(x, 6)
+    valley = density[(x > 0) & (x < 6)].min()
+    depth, below = deepest_valley(density)
+    assert depth == pytest.approx((0.3 * stats.norm.pdf(0) - valley) / density.max(), abs=0.02)
+    assert below == pytest.approx(0.7, abs=0.005)
+    assert deepest_valley(stats.norm.pdf(x))[0] == 0
 
 
 def test_a_network_of_points_has_no_ratio() -> None:

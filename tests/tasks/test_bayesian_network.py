@@ -235,6 +235,19 @@ def test_the_regression_is_the_printed_curve() -> None:
     torch.testing.assert_close(found, td.Normal(0.0, 0.02).log_prob(y))
 
 
+def test_labels_that_are_no_integers_are_outputs() -> None:
+    rewards = DATA.train_labels - 0.5
+    task = tasks.get("bayesian_network")(
+        {"name": "bayesian_network", "data": "tiny", "width": 4, "initial_rho": -1, "output_deviation": 2.0},
+        SimpleNamespace(**{**vars(DATA), "train_labels": rewards, "test_labels": rewards[:3]}),
+    )
+    assert task.classes == 1 and torch.equal(task.train[:, -2], rewards)
+    expected = td.Normal(torch.zeros(ROWS), 2.0).log_prob(rewards)
+    torch.testing.assert_close(task.log_likelihood(torch.zeros(ROWS, 1), rewards), expected)
+    params = task.init(generator("test", "whole number"))
+    assert params["rho.0.bias"].dtype == params["rho.0.weight"].dtype == torch.float32
+
+
 def test_validation_rows_keep_their_labels() -> None:
     task, _ = made(valid_size=4, pixel_scale=2.0)
     assert torch.equal(task.valid[:, -2].long(), LABELS[8:]) and torch.equal(task.valid[:, :3], 2 * X[8:])

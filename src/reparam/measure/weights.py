@@ -23,8 +23,9 @@ def weights(context: Context, options: Mapping[str, Any]) -> Measured:
     """The weights of all layers, biases aside, under one sample of them, and their signal-to-noise ratios.
 
     Metrics: weights/deviation (standard deviation over all weights), weights/peak (the density's largest value) and,
-    where weights have noise of their own, snr/median and snr/upper_quartile of 10 log₁₀ |μ|/σ (dB; Blundell et al.
-    2015, Fig 4), and of its density the `deepest_valley`: snr/valley and snr/below_valley. Arrays: weights/density and snr/density, of BINS equal bins, and weights/edges and snr/edges.
+    where weights have noise of their own, of 10 log₁₀ |μ|/σ (dB; Blundell et al. 2015, Fig 4) snr/median,
+    snr/upper_quartile, and snr/valley and snr/below_valley, the `deepest_valley` of its density. Arrays:
+    weights/density and snr/density, of BINS equal bins, and weights/edges and snr/edges.
     """
     network, params = network_of(context, "weights"), context.params
     drawn = []

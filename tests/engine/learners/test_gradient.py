@@ -190,7 +190,14 @@ def test_tunables_may_have_a_multiple_of_the_rate() -> None:
         torch.testing.assert_close(scaled[1]["tunables"][name] - start[name], 10 * (entry - start[name]))
 
 
-@pytest.mark.parametrize("option", [{"alongside": {}}, {"moments": 0.5}, {"tune_first": {}}])
+@pytest.mark.parametrize(
+    "option", [{"alongside": {}}, {"gradient": "sum"}, {"moments": 0.5}, {"tune_first": {}}]
+)
 def test_other_learners_refuse_what_they_cannot_do(option: dict) -> None:
     with pytest.raises(ReparamError, match=f"{next(iter(option))} is for gradient estimators"):
         learners.make(TASK, {"name": "wake_sleep"}, SGD | option)
+
+
+def test_a_learner_along_a_gradient_takes_its_share() -> None:
+    made = learners.make(TASK, {"name": "backpropagation"}, SGD | {"gradient": "sum"})
+    assert made.share(ROWS, BATCH) == BATCH / ROWS

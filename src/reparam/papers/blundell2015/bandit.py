@@ -14,13 +14,16 @@ from torch.utils._pytree import tree_map
 
 from reparam import data
 from reparam.cells.procedures import Findings, Row, procedure
-from reparam.engine import learners, paths, replicas
+from reparam.engine import learners, paths
 from reparam.noise import draw, draw_block, generator
 from reparam.program import Params, Program, describe, follow, run
 from reparam.tasks.bayesian_network import BayesianNetwork
 
 EDIBLE, HARMFUL = 5.0, -35.0
 """Rewards of eating; what is poisonous does no harm every other time. Passing gives 0."""
+RUNS, ENTRIES = 16, 2**16
+"""Runs that go through one call, at most, and the parameters that they may have together: below that, calling takes the
+time."""
 OPTIONS = ("steps", "buffer", "minibatches", "epsilon", "samples", "readings")
 
 
@@ -50,14 +53,15 @@ def bandit(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings
     `epsilon` either at random, and learns `minibatches` minibatches of `training.batch`, drawn from the last `buffer`
     steps. A network with random weights acts by the mean of `samples` samples of it (Thompson sampling).
 
-    A minibatch bears its share of the divergence among the step's, one of `minibatches`. Agents of one seed meet the same
-    rows and luck.
+    A minibatch bears its share of the divergence among the step's, one of `minibatches`. Agents of one seed meet the
+    same rows and luck.
+
     Rows at `readings` steps, all cumulative: regret (expected, by `regret`), regret/realised (by what was got) and
     regret/random (`regret_at_random`); NaN once a parameter is not finite.
     """
     options = {name: spec["evaluation"][name] for name in OPTIONS}
     key = json.dumps({**spec, "evaluation": options}, sort_keys=True)
-    count = Agents.of(key, device).replicas
+    count = Agents.of(key, device).runs
     return play(key, seed // count * count, device)[seed % count]
 
 
@@ -77,14 +81,15 @@ class Agents:
         self.task = BayesianNetwork(spec["task"], memory)
         self.batch = int(spec["training"]["batch"])
         self.learner = learners.make(self.task, spec["method"], spec["training"])
-        self.replicas = replicas.replicas_for(device, sum(p.numel() for p in self.initial("size").values()))
+        room = ENTRIES // sum(entry.numel() for entry in self.initial("size").values())
+        self.runs = max(1, min(RUNS, room))
 
     @staticmethod
     @lru_cache(maxsize=1)
     def of(key: str, device: torch.device) -> Agents:
         return Agents(json.loads(key), device)
 
-    def initial(self, *axes: str | int) -> Params:
+    def initial(self, *axes: str | int) -> dict[str, Tensor]:
         params = self.task.init(generator(*axes, "init"))
         return {name: entry.to(self.device) for name, entry in params.items()}
 
@@ -102,7 +107,7 @@ class Agents:
 def play(key: str, first: int, device: torch.device) -> list[Findings]:
     """The runs of the seeds from `first` on that share a call; those of one cell are asked for one after the other."""
     agents, spec = Agents.of(key, device), json.loads(key)
-    seeds = range(first, first + agents.replicas)
+    seeds = range(first, first + agents.runs)
     with torch.no_grad():
         return _play(agents, [(spec["paper"], "bandit", seed) for seed in seeds])
 
@@ -110,7 +115,7 @@ def play(key: str, first: int, device: torch.device) -> list[Findings]:
 def _play(agents: Agents, runs: list[tuple[str | int, ...]]) -> list[Findings]:
     options, device = agents.options, agents.device
     steps, buffer, minibatches = (int(options[name]) for name in ("steps", "buffer", "minibatches"))
-    every, size = len(runs), agents.batch
+    size = agents.batch
 
     def uniform(purpose: str, *shape: int) -> Tensor:
         """[runs, *shape]"""
@@ -137,7 +142,7 @@ def _play(agents: Agents, runs: list[tuple[str | int, ...]]) -> list[Findings]:
         drawn = [draw_block(specs, (*axes, purpose, step), count, device) for axes in runs]
         return tree_map(lambda *leaves: torch.stack(leaves), *drawn)
 
-    index = torch.zeros(every, size, dtype=torch.int64, device=device)
+    index = torch.zeros(len(runs), size, dtype=torch.int64, device=device)
     values = learn = None
     for t in range(steps):
         seen = (state["params"], agents.inputs[rows[:, t]], noise(acting, "act", t, options["samples"]))
@@ -158,10 +163,8 @@ def _play(agents: Agents, runs: list[tuple[str | int, ...]]) -> list[Findings]:
                 learn = paths.ready(graph, paths.choose_path(device, graph, steps * minibatches))
             state, _ = learn(*given)
     finite = torch.stack([p.flatten(1).isfinite().all(1) for p in state["params"].values()]).all(0)
-    return [
-        Findings(_readings(agents, *(x[i].cpu() for x in (edible, eaten, got)), bool(finite[i])), {})
-        for i in range(every)
-    ]
+    every_run = zip(edible.cpu(), eaten.cpu(), got.cpu(), finite.tolist(), strict=True)
+    return [Findings(_readings(agents, *one), {}) for one in every_run]
 
 
 def _memory(agents: Agents, rows: Tensor, eaten: Tensor, got: Tensor, picked: Tensor) -> Tensor:

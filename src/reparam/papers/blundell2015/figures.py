@@ -103,7 +103,12 @@ def scores(data: PaperData) -> Canvas | None:
             if rows.empty:
                 continue
             mean, low, high = interval(rows["value"].to_numpy(float))
-            style: dict[str, Any] = {"color": NETWORKS[network][1], "marker": "o", "markersize": 5, "capsize": 3}
+            style: dict[str, Any] = {
+                "color": NETWORKS[network][1],
+                "marker": "o",
+                "markersize": 5,
+                "capsize": 3,
+            }
             ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
         shown = [names[key] for key in names] if ax is axes[0, 0] else [""] * len(names)
         ax.set_yticks(range(len(names)), labels=shown)
@@ -130,7 +135,9 @@ def _stopped(data: PaperData, metric: str) -> pd.DataFrame:
     return _widest(best)
 
 
-def _cells(data: PaperData, networks: Iterable[str]) -> Iterable[tuple[str, str, list[dict[str, np.ndarray]]]]:
+def _cells(
+    data: PaperData, networks: Iterable[str]
+) -> Iterable[tuple[str, str, list[dict[str, np.ndarray]]]]:
     """(network, estimator, the arrays of its seeds) of the widest networks that have some."""
     known = data.cells[data.cells["experiment"].str.contains("-width")]
     if known.empty:
@@ -138,8 +145,10 @@ def _cells(data: PaperData, networks: Iterable[str]) -> Iterable[tuple[str, str,
     known = _widest(known)
     for network in networks:
         rows = known[known["network"] == network]
-        for (experiment, estimator), cell in rows.groupby(["experiment", "estimator"]):
-            arrays = [data.arrays(experiment, estimator, seed) for seed in sorted(cell["seed"].unique())]
+        for estimator in sorted(rows["estimator"].unique()):
+            own = rows[rows["estimator"] == estimator].sort_values("seed")
+            pairs = own[["experiment", "seed"]].itertuples(index=False)
+            arrays = [data.arrays(experiment, estimator, seed) for experiment, seed in pairs]
             arrays = [each for each in arrays if each]
             if arrays:
                 yield network, estimator, arrays
@@ -160,7 +169,11 @@ def rejection(data: PaperData) -> Canvas | None:
                 shares = np.arange(1, len(found[0]) + 1) * 100 / len(found[0])
                 sampled = " (10 samples)" if dash == "solid" else ""
                 ax.plot(
-                    100 - shares, np.mean(found, 0), color=colour, linestyle=dash, label=_called(name, estimator) + sampled
+                    100 - shares,
+                    np.mean(found, 0),
+                    color=colour,
+                    linestyle=dash,
+                    label=_called(name, estimator) + sampled,
                 )
     label(ax, x="rows rejected, the least confident first", y="accuracy of the rest", x_unit="%", y_unit="%")
     ax.set_xlim(0, 60)
@@ -233,7 +246,9 @@ def regression(data: PaperData) -> Canvas | None:
         ax.plot(x, median, color=PALETTE[1], label="median")
         ax.plot(x, truth, color=INK, linestyle=":", linewidth=0.9, label="without noise")
         ax.set_ylim(-1, 2)
-        name = {"regression-mixture": "BBB, scale mixture", "regression-mlp": "network without noise"}[experiment]
+        name = {"regression-mixture": "BBB, scale mixture", "regression-mlp": "network without noise"}[
+            experiment
+        ]
         label(ax, x="x", y="y", title=_called(name, estimator))
     legend(axes[0, 0], columns=1)
     return figure
@@ -301,16 +316,16 @@ FIGURES = [
     Figure(
         "scores",
         "Errors, log scores and calibration (Table 1)",
-        "Read where the validation error is least; mean over seeds with a 95 % interval. Of 10 samples: the mean of their "
-        "probabilities. A calibrated network is right as often as it is sure.",
+        "Read where the validation error is least; mean over seeds with a 95 % interval. Of 10 samples: the mean of "
+        "their probabilities. A calibrated network is right as often as it is sure.",
         scores,
         ("fig2-*", "closed-form-*", "geometric-*", "learned-prior-*"),
     ),
     Figure(
         "rejection",
         "Accuracy when the least confident are rejected",
-        "Test rows in the order of the predicted class's probability; dotted: the network at its mean. A line that rises "
-        "soon belongs to a network that knows where it errs. Means over seeds.",
+        "Test rows in the order of the predicted class's probability; dotted: the network at its mean. A line that "
+        "rises soon belongs to a network that knows where it errs. Means over seeds.",
         rejection,
         ("fig2-*",),
     ),
@@ -324,7 +339,8 @@ FIGURES = [
     Figure(
         "weights",
         "Weights, and how sure the network is of them (Figs 3, 4)",
-        "One sample of all weights, and the density of |μ|/σ on a logarithmic scale, at the end of training, of one seed.",
+        "One sample of all weights, and the density of |μ|/σ on a logarithmic scale, at the end of training. Of one "
+        "seed.",
         weights,
         ("fig2-*",),
     ),
@@ -339,15 +355,16 @@ FIGURES = [
         "bandit",
         "Regret on the bandit (Fig 6)",
         "Expected cumulative regret beside who knows which rows are edible; mean over seeds with a 95 % band; dashed: "
-        "eating by the toss of a coin, in closed form. The order depends on the learning rate, which the paper does not state.",
+        "eating by the toss of a coin, in closed form. The order depends on the learning rate, which the paper does "
+        "not state.",
         regrets,
         ("bandit-*",),
     ),
     Figure(
         "fragility",
         "What the initial width of the posterior and the learning rate do",
-        "Bayes by Backprop with a scale mixture, at the end of training, by ρ at the start (σ = ln(1 + e^ρ)), which the paper "
-        "does not state; mean over seeds with a 95 % band.",
+        "Bayes by Backprop with a scale mixture, at the end of training, by ρ at the start (σ = ln(1 + e^ρ)), which "
+        "the paper does not state; mean over seeds with a 95 % band.",
         fragility,
         ("fragility-*",),
     ),
