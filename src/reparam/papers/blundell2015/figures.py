@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.papers.blundell2015.digitised import EPOCHS, REGRET, STEPS, TEST_ERROR
+from reparam.papers.blundell2015.digitised import EPOCHS, PRUNED, REGRET, REMOVED, STEPS, TEST_ERROR
 from reparam.report.figures import (
     INK,
     PALETTE,
@@ -43,9 +43,9 @@ AGENTS = {
 OWN = ("pathwise", "backpropagation")
 SCORES = {
     "error/test": ("test error", "%"),
-    "sampled_error/test": ("test error, 10 samples", "%"),
-    "sampled_log_score/test": ("log score, 10 samples", "nats per datum"),
-    "sampled_calibration_error/test": ("calibration error, 10 samples", "%"),
+    "sampled_error/test": ("error, sampled", "%"),
+    "sampled_log_score/test": ("log score, sampled", "nats"),
+    "sampled_calibration_error/test": ("calibration error, sampled", "%"),
 }
 PUBLISHED = {"linestyle": "none", "marker": "o", "fillstyle": "none", "markersize": 4}
 EPOCH = {True: 50_000, False: 1_000}
@@ -94,7 +94,7 @@ def scores(data: PaperData) -> Canvas | None:
     frames = {metric: _stopped(data, metric) for metric in SCORES}
     if frames["error/test"].empty:
         return None
-    figure, axes = canvas(columns=len(SCORES), width=3.2, height=3.4)
+    figure, axes = canvas(columns=len(SCORES), width=3.4, height=3.4)
     first = frames["error/test"]
     names = _names(first)
     for ax, (metric, frame) in zip(axes[0], frames.items(), strict=True):
@@ -187,12 +187,11 @@ def _called(name: str, estimator: str) -> str:
 
 def pruning(data: PaperData) -> Canvas | None:
     """Test error against the share of weights that are taken out."""
-    shares = data.wildcards("error_without_*/test", experiment="fig2-*")
     frames = [
-        data.series(f"error_without_{share}/test", experiment="fig2-*").assign(removed=100 * float(share))
-        for share in shares
+        data.series(f"error_without_{share}/test", experiment="fig2-*").assign(removed=100 * share)
+        for share in REMOVED
     ]
-    if not frames:
+    if all(frame.empty for frame in frames):
         return None
     frame = _widest(pd.concat(frames))
     frame = frame[frame["step"] == frame.groupby(["experiment", "estimator"])["step"].transform("max")]
@@ -200,7 +199,7 @@ def pruning(data: PaperData) -> Canvas | None:
     ax = axes[0, 0]
     _lines(ax, frame, {name: NETWORKS[name] for name in TABLE}, "removed", marker="o")
     if data.scale == "paper":
-        ax.plot((0, 50, 75, 95, 98), (1.24, 1.24, 1.24, 1.29, 1.39), color=PALETTE[0], **PUBLISHED)
+        ax.plot([100 * share for share in REMOVED], PRUNED, color=PALETTE[0], **PUBLISHED)
     ax.set_yscale("log")
     label(ax, x="weights taken out", y="test error", x_unit="%", y_unit="%")
     legend(ax, columns=1)
@@ -316,8 +315,8 @@ FIGURES = [
     Figure(
         "scores",
         "Errors, log scores and calibration (Table 1)",
-        "Read where the validation error is least; mean over seeds with a 95 % interval. Of 10 samples: the mean of "
-        "their probabilities. A calibrated network is right as often as it is sure.",
+        "Read where the validation error is least; mean over seeds with a 95 % interval. Sampled: of the "
+        "mean of 10 samples' probabilities. A calibrated network is right as often as it is sure.",
         scores,
         ("fig2-*", "closed-form-*", "geometric-*", "learned-prior-*"),
     ),
