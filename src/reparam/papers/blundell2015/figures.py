@@ -36,10 +36,13 @@ NETWORKS = {
 TABLE = ("fig2-sgd", "fig2-dropout", "fig2-gaussian", "fig2-mixture")
 AGENTS = {
     "bandit-thompson": ("Thompson sampling, BBB", PALETTE[0]),
+    "bandit-rho-initial_rho-2": ("Thompson sampling from ρ = −2", PALETTE[2]),
+    "bandit-rho-initial_rho-8": ("Thompson sampling from ρ = −8", PALETTE[3]),
     "bandit-point-epsilon0.0": ("greedy", PALETTE[7]),
     "bandit-point-epsilon0.01": ("ε-greedy, 1 %", PALETTE[1]),
     "bandit-point-epsilon0.05": ("ε-greedy, 5 %", PALETTE[6]),
 }
+RATE = 1e-4
 OWN = ("pathwise", "backpropagation")
 SCORES = {
     "error/test": ("test error", "%"),
@@ -276,10 +279,10 @@ def regrets(data: PaperData) -> Canvas | None:
 
 
 def _by_rate(frame: pd.DataFrame) -> pd.DataFrame:
-    """With columns network, of AGENTS, and rate."""
+    """With columns network, of AGENTS, and rate: RATE where the experiment's name has none."""
     rate = frame["experiment"].str.extract(r"-rate([\d.]+(?:e-\d+)?)", expand=False)
     network = frame["experiment"].str.replace(r"-rate[\d.]+(?:e-\d+)?", "", regex=True)
-    return frame.assign(network=network, rate=rate.astype(float))
+    return frame.assign(network=network, rate=rate.astype(float).fillna(RATE))
 
 
 def fragility(data: PaperData) -> Canvas | None:
@@ -354,8 +357,8 @@ FIGURES = [
         "bandit",
         "Regret on the bandit (Fig 6)",
         "Expected cumulative regret beside who knows which rows are edible; mean over seeds with a 95 % band; dashed: "
-        "eating by the toss of a coin, in closed form. The order depends on the learning rate, which the paper does "
-        "not state.",
+        "eating by the toss of a coin, in closed form. The paper states neither the learning rate nor ρ at the start "
+        "(−5 where no other is named).",
         regrets,
         ("bandit-*",),
     ),
