@@ -90,8 +90,9 @@ def test_the_calibration_error_by_hand() -> None:
 
 
 def network(**options: Any) -> tuple[Any, dict[str, Tensor]]:
+    labels = LABELS[:, 0].long()
     data = SimpleNamespace(
-        name="tiny", train=X, test=X[:40], valid=None, train_labels=LABELS[:, 0], test_labels=LABELS[:40, 0]
+        name="tiny", train=X, test=X[:40], valid=None, train_labels=labels, test_labels=labels[:40]
     )
     given = {
         "name": "bayesian_network",
