@@ -116,8 +116,10 @@ def test_many_bounds_of_few_samples_tell_q_more() -> None:
 
 @pytest.mark.parametrize(("name", "option"), [("ciwae", "beta"), ("rws_dreg", "share")])
 def test_a_share_is_between_nothing_and_all(name: str, option: str) -> None:
-    with pytest.raises(ReparamError, match=f"{name}: {option} must be between 0 and 1, got 1.5"):
-        estimators.make(name, {option: 1.5})
+    assert [getattr(estimators.make(name, {option: given}), option) for given in (0.0, 1.0)] == [0.0, 1.0]
+    for given in (-0.1, 1.1):
+        with pytest.raises(ReparamError, match=f"{name}: {option} must be between 0 and 1, got {given}"):
+            estimators.make(name, {option: given})
 
 
 @pytest.mark.parametrize("name", ["iwae", "stl", "dreg"])

@@ -12,7 +12,7 @@ from near_posterior import NEAR, at_posterior
 from reparam import estimators
 from reparam.engine.gradient import estimate_gradient
 from reparam.errors import ReparamError
-from reparam.estimators.base import parts
+from reparam.estimators.card import parts
 from reparam.measure.moments import gradient_moments
 from reparam.oracles import objectives
 

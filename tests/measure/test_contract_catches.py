@@ -138,7 +138,7 @@ def test_a_false_word_on_given_signals_is_caught(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SEVERAL if estimators.get(name).card.unbiased])
-@pytest.mark.parametrize("objective", ["expectation", "bound", "wake"])
+@pytest.mark.parametrize("objective", ["expectation", "bound", "wake", "combination"])
 def test_a_false_objective_is_caught(name: str, objective: str) -> None:
     """With one sample the bound is the expectation: of an estimator that draws no more it says the same."""
     card = estimators.get(name).card

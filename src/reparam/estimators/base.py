@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from reparam.errors import ReparamError
-from reparam.estimators.card import Card, Part
+from reparam.estimators.card import Card
 from reparam.estimators.options import check_options
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Choose, Params, Site, Trace
@@ -132,19 +132,6 @@ def restate(estimator: Estimator, **promises: Any) -> None:
     object.__setattr__(estimator, "card", replace(estimator.card, **promises))
 
 
-def parts(estimator: Estimator) -> tuple[Part, ...]:
-    """What its mean is the gradient of, as a sum; ReparamError for a combination whose card does not say of what."""
-    card = estimator.card
-    if card.objective != "combination":
-        samples = 1 if card.objective == "expectation" else getattr(estimator, "samples", 1)
-        return (Part(1.0, card.objective, samples),)
-    if card.parts is None:
-        raise ReparamError(
-            f"the card of {name_of(estimator)} calls its objective a combination: give its parts"
-        )
-    return card.parts(estimator)
-
-
 def _require_card(name: str, kind: type[Estimator]) -> None:
     """ReparamError unless `kind` is an estimator with a card."""
     if not (isinstance(kind, type) and issubclass(kind, Estimator)):
@@ -200,12 +187,6 @@ def check_positive(given: float, option: str, estimator: str) -> None:
     """ReparamError unless the option is positive and finite."""
     if not 0 < given < math.inf:
         raise ReparamError(f"{estimator}: {option} must be a positive number, got {given!r}")
-
-
-def check_share(given: float, option: str, estimator: str) -> None:
-    """ReparamError unless the option is between 0 and 1."""
-    if not 0 <= given <= 1:
-        raise ReparamError(f"{estimator}: {option} must be between 0 and 1, got {given!r}")
 
 
 def hard_run(run: Run, params: Params, noise: Noise) -> Trace:

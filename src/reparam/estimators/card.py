@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from reparam.distributions import Bernoulli, Law, Normal, Relaxable
+from reparam.errors import ReparamError
 from reparam.program import Site
 
 Objective = Literal["expectation", "bound", "wake", "combination"]
@@ -106,3 +107,14 @@ class Card:
     other samples than those that the signals belong to."""
     settings: tuple[Mapping[str, Any], ...] = ({},)
     """Options under which the contract suite tests it; the first are the defaults."""
+
+
+def parts(estimator: Any) -> tuple[Part, ...]:
+    """What its mean is the gradient of, as a sum; ReparamError for a combination whose card does not say of what."""
+    card = estimator.card
+    if card.objective != "combination":
+        samples = 1 if card.objective == "expectation" else getattr(estimator, "samples", 1)
+        return (Part(1.0, card.objective, samples),)
+    if card.parts is None:
+        raise ReparamError(f"the card {card.title!r} calls its objective a combination: give its parts")
+    return tuple(card.parts(estimator))

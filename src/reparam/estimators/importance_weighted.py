@@ -17,7 +17,6 @@ from reparam.estimators.base import (
     Sites,
     Terms,
     check_samples,
-    check_share,
     name_of,
     over_samples,
     path_noise,
@@ -28,6 +27,12 @@ from reparam.estimators.base import (
 from reparam.estimators.card import PATH, PATH_AND_SCORE, Card, Part
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
+
+
+def check_share(given: float, option: str, estimator: str) -> None:
+    """ReparamError unless the option is between 0 and 1."""
+    if not 0 <= given <= 1:
+        raise ReparamError(f"{estimator}: {option} must be between 0 and 1, got {given!r}")
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Ciwae(Iwae):
         check_share(self.beta, "beta", name_of(self))
 
     def bound(self, values: Tensor) -> Tensor:
-        return self.beta * values.mean((0, 1)) + (1 - self.beta) * super().bound(values)
+        return self.beta * values.mean((0, 1)) + (1 - self.beta) * sample_bound(values).mean(0)
 
 
 @register("stl")

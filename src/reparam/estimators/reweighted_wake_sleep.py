@@ -16,7 +16,6 @@ from reparam.estimators.base import (
     Sites,
     Terms,
     check_samples,
-    check_share,
     name_of,
     path_noise,
     register,
@@ -25,7 +24,7 @@ from reparam.estimators.base import (
     scored,
 )
 from reparam.estimators.card import ANY_LAW, PATH_AND_SCORE, Card, Part
-from reparam.estimators.importance_weighted import Dreg
+from reparam.estimators.importance_weighted import Dreg, check_share
 from reparam.noise import Noise, NoiseSpec
 from reparam.program import Params
 

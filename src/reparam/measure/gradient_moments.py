@@ -15,8 +15,8 @@ from reparam.engine import paths
 from reparam.engine.learners.gradient import GradientLearner
 from reparam.errors import NumericalError, ReparamError
 from reparam.estimators import Estimator, chosen
-from reparam.estimators.base import Sites, parts
-from reparam.estimators.card import Part
+from reparam.estimators.base import Sites
+from reparam.estimators.card import Part, parts
 from reparam.measure.base import Context, Measured, groups, register
 from reparam.measure.moments import Moments, Sampler, begin
 from reparam.measure.rows import minibatch

@@ -15,8 +15,8 @@ from torch import Tensor
 from reparam.engine.diagnosis import unlifted
 from reparam.engine.gradient import Estimate, check, estimate_gradient, inspect
 from reparam.errors import ReparamError, place, reason
-from reparam.estimators.base import Estimator, Sites, name_of, parts
-from reparam.estimators.card import Part
+from reparam.estimators.base import Estimator, Sites, name_of
+from reparam.estimators.card import Part, parts
 from reparam.measure.problems import PROBLEMS, Problem
 from reparam.noise import Noise, draw, draw_block, generator
 from reparam.program import Program

@@ -13,7 +13,7 @@ from reparam import estimators
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.engine.gradient import estimate_gradient
 from reparam.estimators import Estimator
-from reparam.estimators.base import parts
+from reparam.estimators.card import parts
 from reparam.measure import signal_to_noise
 from reparam.models import linear_gaussian
 from reparam.noise import draw_block, generator
