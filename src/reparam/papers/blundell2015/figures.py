@@ -274,7 +274,7 @@ def regrets(data: PaperData) -> Canvas | None:
                 ax.plot(STEPS, values, color=AGENTS[name][1], **PUBLISHED)
         ax.set_yscale("log")
         label(ax, x="steps", y="cumulative regret", title=f"learning rate {rate:g}")
-    legend(axes[0, 0], columns=1)
+    legend(axes[0, -1], columns=1)
     return figure
 
 
