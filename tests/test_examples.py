@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 VAE = Path(__file__).resolve().parent.parent / "examples" / "bernoulli_vae.py"
 
 
+@pytest.mark.slow
 def test_the_vae_s_bound_improves() -> None:
     """By five nats an image from the first epoch to the second."""
     told = subprocess.run([sys.executable, str(VAE), "2"], check=True, capture_output=True, text=True).stdout

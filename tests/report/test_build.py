@@ -56,6 +56,7 @@ def test_hostile_names_are_text(page: Path, markup: Markup) -> None:
         assert text in markup.text
 
 
+@pytest.mark.slow
 def test_same_tables_give_the_same_bytes_however_many_are_drawn_at_a_time(
     project: Path, tmp_path: Path
 ) -> None:
