@@ -43,6 +43,21 @@ def cells(folder, scale):
     return [cell for entry in expand("toy2020", scale, folder) for cell in entry.cells]
 
 
+def test_an_axis_of_several_paths_sets_them_together(folder):
+    grid = '{"task.latent, task.hidden": [[3, 5], [10, 4]], "estimators.a.samples, estimators.b.samples": [2, 3]}'
+    where = folder((ONE % f"grid: {grid}").replace("{pathwise: {}}", "{a: {}, b: {}}"))
+    found = [c for e in expand("toy2020", "quick", where) for c in e.cells if c.estimator == "b"]
+    assert [
+        (c.experiment, c.spec["task"]["latent"], c.spec["task"]["hidden"], c.spec["method"]["options"])
+        for c in found
+    ] == [
+        ("one-latent3-hidden5-samples2", 3, 5, {"samples": 2}),
+        ("one-latent3-hidden5-samples3", 3, 5, {"samples": 3}),
+        ("one-latent10-hidden4-samples2", 10, 4, {"samples": 2}),
+        ("one-latent10-hidden4-samples3", 10, 4, {"samples": 3}),
+    ]
+
+
 def test_layers_merge_in_order(folder):
     smoke = cells(folder(PAPER), "smoke")
     assert [(c.experiment, c.estimator) for c in smoke] == [
@@ -117,6 +132,10 @@ ONE = "experiments: {one: {title: t, task: {data: digits}, estimators: {pathwise
         (ONE % "grid: {training.optimizer.rate: [1]}, training: {optimiser: {rate: 1}}", "'optimiser'"),
         (ONE % "grid: {task.latent: [3, 3]}", "two experiments are called 'one-latent3'"),
         (ONE % "grid: {task.latent: 3}", "experiments.one.grid.task.latent: expected array or null, got 3"),
+        (
+            ONE % "grid: {'task.latent, task.hidden': [[3, 4, 5]]}",
+            r"grid.task.latent, task.hidden: \[3, 4, 5\] has 3 values for 2 options",
+        ),
         (ONE % "grid: {task.name: ['../x']}", "cannot be part of a path"),
         (ONE % "grid: {task.data: [mnits]}", "unknown data set 'mnits'; did you mean 'mnist'"),
         (ONE % "scales: {fast: {}}", "experiments.one.scales: unknown key 'fast'"),

@@ -102,15 +102,27 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _grid(merged: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(suffix of the name, experiment) for every point of the grid; no suffix without a grid."""
-    axes = {path: values for path, values in (merged.get("grid") or {}).items() if values is not None}
+    """(suffix of the name, experiment) for every point of the grid; no suffix without a grid.
+
+    An axis of several paths, set apart by commas, takes one value for all of them or a list with one for each.
+    """
+    axes = {paths: values for paths, values in (merged.get("grid") or {}).items() if values is not None}
     for point in itertools.product(*axes.values()):
         variant = deepcopy(merged)
         suffix = ""
-        for path, value in zip(axes, point, strict=True):
-            _set(variant, path, value, f"{where}.grid.{path}")
-            suffix += f"-{path.rpartition('.')[2]}{str(value).lower() if isinstance(value, bool) else value}"
+        for axis, value in zip(axes, point, strict=True):
+            paths, here = [path.strip() for path in axis.split(",")], f"{where}.grid.{axis}"
+            values = value if isinstance(value, list) else [value] * len(paths)
+            if len(values) != len(paths):
+                raise ReparamError(f"{here}: {value!r} has {len(values)} values for {len(paths)} options")
+            for path, own in zip(paths, values, strict=True):
+                _set(variant, path, own, here)
+            suffix += "".join(dict.fromkeys(map(_name, paths, values)))
         yield suffix, variant
+
+
+def _name(path: str, value: Any) -> str:
+    return f"-{path.rpartition('.')[2]}{str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _set(variant: dict[str, Any], path: str, value: Any, where: str) -> None:
