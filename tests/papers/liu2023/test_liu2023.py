@@ -1,4 +1,6 @@
-"""Enumerated means against estimates written out, the bias by degree and its order, and the figures."""
+"""Enumerated means against estimates written out, the bias by degree and its order, the VAEs' plan, and the figures."""
+
+import re
 
 import pandas as pd
 import pytest
@@ -6,8 +8,9 @@ import torch
 
 from reparam import estimators
 from reparam.cells import procedures
-from reparam.papers.liu2023.figures import FIGURES
+from reparam.papers.liu2023.figures import FIGURES, shapes, temperatures
 from reparam.papers.liu2023.procedures import calls_of, exact_gradient, mean_estimate, polynomial
+from reparam.plan import experiments
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
 
@@ -69,7 +72,59 @@ def test_every_call_of_f_is_counted() -> None:
     assert calls_of(estimators.make("rebar", {}), lambda z: z.square().sum(-1), LOGITS) == 2
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+VAES = {
+    ("vae-temperature0.5-units8-classes4", "reinmax"): -30.0,
+    ("vae-temperature2.0-units8-classes4", "reinmax"): -20.0,
+    ("vae-temperature0.5-units4-classes24", "reinmax"): -25.0,
+    ("vae-straight-through-units8-classes4", "straight_through"): -28.0,
+}
+COLUMNS = ["experiment", "estimator", "cell", "seed", "step", "metric", "value"]
+
+
+def vaes() -> PaperData:
+    """Made-up bounds, two seeds 0.2 nats apart, which grow by a nat in the last step."""
+    rows = [
+        (experiment, estimator, "cell", seed, step, "elbo/train", bound + 0.2 * seed - 0.1 + (step - 2))
+        for (experiment, estimator), bound in VAES.items()
+        for seed in (0, 1)
+        for step in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return PaperData("quick", table, table, lambda *_: {})
+
+
+def test_a_panel_for_each_shape_has_the_bounds_by_temperature() -> None:
+    with theme():
+        canvas = temperatures(vaes())
+    panels = {ax.get_title(loc="left"): ax for ax in canvas.axes}
+    assert panels.keys() == {"8 × 4", "4 × 24"}
+    lines = {line.get_label(): line.get_xydata().tolist() for line in panels["8 × 4"].lines}
+    assert [[0.5, -30.0], [2.0, -20.0]] in [[[x, round(y, 9)] for x, y in line] for line in lines.values()]
+    assert [[0.5, -28.0], [2.0, -28.0]] in [[[x, round(y, 9)] for x, y in line] for line in lines.values()]
+
+
+def test_the_table_of_shapes_takes_the_best_temperature() -> None:
+    with theme():
+        canvas = shapes(vaes())
+    texts = {ax.get_title(loc="left"): [text.get_text() for text in ax.texts] for ax in canvas.axes}
+    assert texts == {"8 × 4": ["20.0, τ = 2", "28.0"], "4 × 24": ["25.0, τ = 0.5"]}
+
+
+@pytest.mark.parametrize("scale", ["standard", "paper"])
+def test_all_shapes_of_the_table_are_run_by_every_estimator(scale: str) -> None:
+    cells = [
+        c for e in experiments.expand("liu2023", scale) for c in e.cells if c.experiment.startswith("vae")
+    ]
+    found = {(c.spec["task"]["units"], c.spec["task"]["classes"], c.estimator) for c in cells}
+    names = ("reinmax", "straight_through", "st_gumbel_softmax", "gumbel_rao_10", "gumbel_softmax")
+    six = [(8, 4), (4, 24), (8, 16), (16, 12), (64, 8), (10, 30)]
+    assert found == {(*shape, name) for shape in six for name in names}
+    for cell in cells:
+        heat = re.search(r"-temperature([\d.]+)", cell.experiment)
+        assert cell.spec["method"]["options"].get("temperature") == (heat and float(heat[1]))
+
+
+@pytest.mark.parametrize("figure", FIGURES[:2], ids=lambda figure: figure.name)
 def test_every_figure_draws(figure) -> None:
     options = {"polynomials": {"degrees": [1, 2]}, "order": {"scales": [0.1, 0.05]}}
     table = pd.DataFrame(
@@ -79,7 +134,7 @@ def test_every_figure_draws(figure) -> None:
             for name in ("straight_through", "reinmax")
             for row in rows(procedure, name, **evaluation)
         ],
-        columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"],
+        columns=COLUMNS,
     )
     with theme():
         assert figure.draw(PaperData("quick", table, table, lambda *_: {})) is not None
