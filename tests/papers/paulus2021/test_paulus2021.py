@@ -1,4 +1,4 @@
-"""The quadratic's trace against the exact one of straight-through, Rao–Blackwell on bits, and the figures."""
+"""The quadratic and Rao–Blackwell on bits, against exact numbers; the plan of the VAEs, and the figures."""
 
 import numpy as np
 import pandas as pd
@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from reparam.cells import procedures
-from reparam.papers.paulus2021.figures import FIGURES
+from reparam.papers.paulus2021.figures import FIGURES, METHODS, best
 from reparam.papers.paulus2021.procedures import CENTRE, quadratic_cost, quadratic_matrix, simplex
+from reparam.plan import experiments
+from reparam.plan.cells import Cell
 from reparam.program import run
 from reparam.report.figures import PaperData
 from reparam.report.style import theme
@@ -63,8 +65,68 @@ def test_rao_blackwell_keeps_the_mean_and_saves_variance() -> None:
     assert other["mean_difference"] > 0.05
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
-def test_every_figure_draws(figure) -> None:
+def vaes(scale: str) -> list[Cell]:
+    found = [cell for entry in experiments.expand("paulus2021", scale) for cell in entry.cells]
+    return [cell for cell in found if cell.experiment.startswith(("plain-", "gumbel-"))]
+
+
+def test_seven_estimators_meet_every_arity_and_batch_of_the_table() -> None:
+    """With codes of 240 numbers, 50,000 steps, and as many candidates as the paper's random search has runs."""
+    planned = vaes("paper")
+    table = {
+        (c.estimator, c.spec["task"]["classes"], c.spec["training"]["batch"]): (c.experiment, c.spec)
+        for c in planned
+    }
+    assert set(table) == {(m, k, b) for m in METHODS for k in (2, 4, 8, 16) for b in (20, 200)}
+    assert len(planned) == len(table)
+    for (_, classes, batch), (experiment, spec) in table.items():
+        task, training = spec["task"], spec["training"]
+        assert f"batch{batch}-classes{classes}-" in experiment
+        assert task["units"] * classes == 240 and training["samples"] == 50_000 * batch
+        assert np.prod([len(values) for values in training["choose"]["over"].values()]) == 20
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "standard"])
+def test_smaller_scales_keep_the_size_of_codes_and_the_steps(scale: str) -> None:
+    specs = [cell.spec for cell in vaes(scale)]
+    assert len({spec["task"]["units"] * spec["task"]["classes"] for spec in specs}) == 1
+    assert len({spec["training"]["samples"] // spec["training"]["batch"] for spec in specs}) == 1
+
+
+def made_up(scale: str = "quick") -> PaperData:
+    """Bounds of the VAEs that fall while the validation bound has its peak in the middle."""
+    rows = [
+        (cell.experiment, cell.estimator, "cell", seed, step, metric, value)
+        for entry in experiments.expand("paulus2021", scale)
+        for cell in entry.cells
+        if not cell.experiment.startswith(("toy", "rao"))
+        for seed in (0, 1)
+        for step, valid in ((1, -22.0), (2, -20.0), (3, -21.0))
+        for metric, value in (("elbo/valid", valid), ("bound_5000/test", -19.0 - step - 0.1 * seed))
+    ]
+    table = pd.DataFrame(rows, columns=["experiment", "estimator", "cell", "seed", "step", "metric", "value"])
+    return PaperData(scale, table, table, lambda *_: {})
+
+
+def test_the_reading_is_that_of_the_best_validation_bound() -> None:
+    found = best(made_up(), "plain-*")
+    assert set(found["step"]) == {2} and set(found["value"]) == {-21.0, -21.1}
+    assert len(found) == 2 * 4
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+@pytest.mark.parametrize("name", ["bounds", "temperatures"])
+def test_the_figures_of_vaes_draw(name: str, scale: str) -> None:
+    (figure,) = [figure for figure in FIGURES if figure.name == name]
+    with theme():
+        canvas = figure.draw(made_up(scale))
+    assert canvas is not None
+    if name == "bounds":
+        assert len(canvas.axes) == {"quick": 2, "paper": 8}[scale]
+
+
+@pytest.mark.parametrize("figure", FIGURES[:2], ids=lambda figure: figure.name)
+def test_every_figure_of_the_toy_draws(figure) -> None:
     evaluation = {"temperature": 0.5, "parts": 4, "draws": 20}
     table = pd.DataFrame(
         [
