@@ -68,7 +68,7 @@ MUTANTS = [
         "True",
         "cells/test_run.py -k does_not_match",
     ),
-    Mutant("cells/train.py", "t % BLOCK == 0:", "False:", "cells/test_train.py -k resumes"),
+    Mutant("cells/train.py", "or t % BLOCK == 0 or", "or", "cells/test_train.py -k resumes"),
     Mutant("cells/checkpoint.py", 'if content["key"] == key else None', "", "cells/test_train.py -k resumes"),
     Mutant(
         "cells/train.py",
@@ -88,8 +88,8 @@ MUTANTS = [
     Mutant("cells/parent.py", "os._exit(143)", "return", "cells/test_run.py -k gone"),
     Mutant(
         "engine/learners/gradient.py",
-        "self.task.sense * len(self.task.train) / x.shape[0]",
-        "len(self.task.train) / x.shape[0]",
+        "self.task.sense * share * len(self.task.train) / x.shape[0]",
+        "share * len(self.task.train) / x.shape[0]",
         "engine/learners/test_gradient.py",
     ),
     Mutant(

@@ -177,7 +177,7 @@ def is_cell(process: psutil.Process) -> bool:
         return False
 
 
-def wait_for(condition, seconds: float = 120):
+def wait_for(condition, seconds: float = 300):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
