@@ -47,6 +47,25 @@ def test_every_claim_can_be_judged_somewhere(paper: str) -> None:
 
 
 @PAPERS
+def test_bounds_that_claims_read_have_the_samples_that_are_drawn_at_every_scale(paper: str) -> None:
+    """A bound's metric is named by its number of samples, which a scale's settings could lower beneath its claims."""
+    for found in cells(paper).values():
+        planned = {(cell.experiment, cell.estimator): cell.spec for cell in found}
+        reads = [
+            (claim.id, planned[experiment, quantity.estimator]["measurements"], quantity.metric)
+            for claim in claims(paper)
+            for rule in claim.rules
+            for match in rule.matches(planned)
+            for experiment, quantity in rule.reads(match)
+        ]
+        for claim, measurements, metric in reads:
+            name = re.fullmatch(r"(relaxed_)?bound_(\d+)/\w+", metric)
+            if name:
+                drawn = measurements["relaxed_bound" if name[1] else "multi_sample_bound"]["samples"]
+                assert int(name[2]) in (drawn if isinstance(drawn, list) else [drawn]), (claim, metric)
+
+
+@PAPERS
 def test_every_experiment_runs_at_smoke(paper: str) -> None:
     """Grids may be cut short, but no experiment is left to the scales that need hours."""
     smoke = {experiment.base for experiment in experiments.expand(paper, "smoke")}
