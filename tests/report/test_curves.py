@@ -105,3 +105,12 @@ def test_names_of_neighbours_in_the_plane_stand_on_either_side() -> None:
     curves.bias_variance(axes[0, 0], axes[1, 0], readings)
     sides = {text.get_text(): text.get_horizontalalignment() for text in axes[0, 0].texts}
     assert sides == {"a": "right", "b": "left", "c": "left"}
+
+
+def test_the_best_reading_is_the_first_where_the_other_metric_is_best() -> None:
+    known = data("rebar")
+    loss = known.metrics.assign(metric="loss", value=[3.0, 1.0, 1.0, 2.0, np.nan, 5.0])
+    known = PaperData("quick", pd.concat([known.metrics, loss]), known.cells, known.arrays)
+    assert curves.at_best(known, "elbo", "vae", "loss")["step"].tolist() == [50, 1]
+    assert curves.at_best(known, "elbo", "vae", "loss", largest=True)["step"].tolist() == [1, 100]
+    assert curves.at_best(known, "elbo", "other", "loss").empty

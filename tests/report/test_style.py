@@ -169,3 +169,16 @@ def test_wildcards_are_what_metrics_of_the_experiment_have_between() -> None:
 def test_a_figure_knows_its_experiments() -> None:
     figure = Figure("a", "A", "", lambda data: None, ("fig2-*",))
     assert figure.uses("fig2-latent3") and not figure.uses("fig3")
+
+
+def test_a_row_has_the_mean_its_interval_and_its_name() -> None:
+    _, axes = style.canvas()
+    ax, values = axes[0, 0], np.array([1.0, 2.0, 6.0])
+    style.spread(ax, 1, values, colour=style.PALETTE[0], text="{:.1f} nats")
+    style.row_names(ax, ["first", "second"])
+    low, high = stats.t.interval(0.95, 2, loc=3.0, scale=stats.sem(values))
+    ((ends),) = ax.collections[0].get_segments()
+    np.testing.assert_allclose(ends, [[low, 1], [high, 1]])
+    assert [text.get_text() for text in ax.texts] == ["3.0 nats"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["first", "second"]
+    assert ax.yaxis_inverted()

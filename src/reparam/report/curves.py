@@ -136,6 +136,13 @@ def last(frame: pd.DataFrame, best: str | None = None) -> pd.DataFrame:
     return order.groupby(keys, as_index=False).tail(1)
 
 
+def at_best(data: PaperData, metric: str, experiment: str, by: str, *, largest: bool = False) -> pd.DataFrame:
+    """Every seed's first reading of a metric where another one, `by`, is smallest, or largest, as claims read it."""
+    frame = data.series(metric, experiment=experiment, x=by).dropna(subset=[by])
+    judge = frame.groupby(["experiment", "estimator", "seed"])[by]
+    return frame.loc[judge.idxmax() if largest else judge.idxmin()]
+
+
 def bias_variance(above: Axes, below: Axes, readings: pd.DataFrame) -> None:
     """Estimators in the plane of relative standard deviation and relative bias: those with a bias above, others below.
 

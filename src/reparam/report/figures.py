@@ -39,6 +39,9 @@ from reparam.report.style import (
     pictures,
     published,
     readable,
+    row_names,
+    spread,
+    write,
 )
 
 __all__ = [
@@ -57,6 +60,9 @@ __all__ = [
     "pictures",
     "published",
     "readable",
+    "row_names",
+    "spread",
+    "write",
 ]
 
 SERIES = ["experiment", "estimator", "cell", "seed", "step"]

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
+from reparam.report.curves import last
 from reparam.report.figures import (
     PaperData,
     band,
     canvas,
-    interval,
     label,
     legend,
     line_style,
     published,
     readable,
+    row_names,
+    spread,
+    write,
 )
 
 COLUMNS = 4
@@ -37,8 +39,8 @@ def tables(
     `panels` has by title the experiments that share one, each with what it puts before its estimators' names; `paper`
     negative log-likelihoods by experiment and label; `metric` is a bound. What either has is drawn, the paper's first.
     """
-    last = last_rows(data, metric)
-    known = set(last["experiment"])
+    ours = last_rows(data, metric)
+    known = set(ours["experiment"])
     shown = {
         title: own
         for title, given in panels.items()
@@ -46,7 +48,7 @@ def tables(
     }
     if not shown:
         return None
-    lines = {title: _lines(paper, own, last) for title, own in shown.items()}
+    lines = {title: _lines(paper, own, ours) for title, own in shown.items()}
     height = 1.1 + 0.28 * max(map(len, lines.values()))
     figure, axes = canvas(rows=len(shown), columns=2, width=4.6, height=height)
     for row, (title, own) in zip(axes, shown.items(), strict=True):
@@ -54,19 +56,16 @@ def tables(
             number = paper.get(experiment, {}).get(estimator)
             if number is not None:
                 published(row[0], [number], [at], estimator=estimator, name="paper")
-                _write(row[0], number, at)
-            rows = last[(last["experiment"] == experiment) & (last["estimator"] == estimator)]
+                write(row[0], number, at, "{:.4g}")
+            rows = ours[(ours["experiment"] == experiment) & (ours["estimator"] == estimator)]
             if not rows.empty:
-                mean, low, high = interval(-rows["value"].to_numpy(float))
-                style = {"color": line_style(estimator)["color"], "marker": "o", "markersize": 5}
-                row[1].errorbar(mean, at, xerr=[[mean - low], [high - mean]], capsize=3, **style)
-                _write(row[1], mean, at)
+                colour = line_style(estimator)["color"]
+                spread(row[1], at, -rows["value"].to_numpy(float), colour=colour, text="{:.4g}")
         label(row[0], x="negative bound", y="", x_unit="nats", title=f"{title}, paper ({source})")
         label(row[1], x="negative bound", y="", x_unit="nats", title=f"{title}, ours ({data.scale})")
         names = [f"{own[experiment]} {readable(estimator)}".strip() for experiment, estimator in lines[title]]
         for ax in row:
-            ax.set_yticks(range(len(names)), labels=names)
-            ax.set_ylim(len(names) - 0.5, -0.7)
+            row_names(ax, names)
             ax.margins(x=0.18)
             ax.xaxis.set_major_locator(MaxNLocator(6))
     return figure
@@ -97,8 +96,7 @@ def curves(
 
 def last_rows(data: PaperData, metric: str, experiment: str = "*") -> pd.DataFrame:
     """The last reading of a metric by every seed of every cell."""
-    frame = data.series(metric, experiment=experiment)
-    return frame.sort_values("step").groupby(["experiment", "estimator", "seed"], as_index=False).tail(1)
+    return last(data.series(metric, experiment=experiment))
 
 
 def _lines(
@@ -111,10 +109,3 @@ def _lines(
         others = set(ours.loc[ours["experiment"] == name, "estimator"]) - set(theirs)
         found += [(name, estimator) for estimator in [*theirs, *sorted(others)]]
     return found
-
-
-def _write(ax: Axes, value: float, at: int) -> None:
-    """The number above its point."""
-    ax.annotate(
-        f"{value:.4g}", (value, at), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=7
-    )

@@ -205,6 +205,28 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float
     return mean, mean - half, mean + half
 
 
+def spread(ax: Axes, at: int, values: np.ndarray, *, colour: str, text: str = "") -> None:
+    """The mean of values over seeds with its 95 % interval, along the row `at` of `row_names`; `text`, in which {}
+    stands for the mean, is written above it."""
+    mean, low, high = interval(values)
+    style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 5, "capsize": 3}
+    ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
+    if text:
+        write(ax, mean, at, text)
+
+
+def write(ax: Axes, value: float, at: int, text: str) -> None:
+    """`text`, in which {} stands for the value, above a point of a row."""
+    place: dict[str, Any] = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+    ax.annotate(text.format(value), (value, at), **place)
+
+
+def row_names(ax: Axes, names: Sequence[str]) -> None:
+    """A row for each name, the first on top."""
+    ax.set_yticks(range(len(names)), labels=names)
+    ax.set_ylim(len(names) - 0.5, -0.7)
+
+
 def band(
     ax: Axes,
     frame: pd.DataFrame,

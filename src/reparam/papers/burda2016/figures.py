@@ -19,12 +19,13 @@ from reparam.report.figures import (
     band,
     canvas,
     curves,
-    interval,
     label,
     legend,
     line_style,
     published,
     readable,
+    row_names,
+    spread,
 )
 from reparam.report.panels import last_rows, tables
 
@@ -223,13 +224,9 @@ def gaps(data: PaperData) -> Canvas | None:
         for at, (_, experiment, estimator) in enumerate(lines):
             own = frame[(frame["experiment"] == experiment) & (frame["estimator"] == estimator)]
             if not own.empty:
-                mean, low, high = interval(own["value"].to_numpy(float))
-                style = {"color": line_style(estimator)["color"], "marker": "o", "markersize": 5}
-                ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], capsize=3, **style)
+                spread(ax, at, own["value"].to_numpy(float), colour=line_style(estimator)["color"])
         label(ax, x=name, x_unit="nats", y="")
-        names = [f"{title}, {readable(e)}" if ax is axes[0, 0] else "" for title, _, e in lines]
-        ax.set_yticks(range(len(lines)), labels=names)
-        ax.set_ylim(len(lines) - 0.5, -0.5)
+        row_names(ax, [f"{title}, {readable(e)}" if ax is axes[0, 0] else "" for title, _, e in lines])
         ax.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 1].axvspan(-0.06, 0.06, color=INK, alpha=0.08, linewidth=0)
     return figure

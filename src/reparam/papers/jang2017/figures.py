@@ -16,13 +16,15 @@ from reparam.report.figures import (
     PaperData,
     band,
     canvas,
-    interval,
     label,
     legend,
     line_style,
     pictures,
     published,
     readable,
+    row_names,
+    spread,
+    write,
 )
 
 
@@ -67,26 +69,15 @@ def beside(row: Sequence[Axes], printed: Mapping[str, float], frame: pd.DataFram
     """The paper's numbers in the left panel, and in the right one ours, each seed's last, with an interval."""
     for name, value in printed.items():
         published(row[0], [value], [names.index(name)], estimator=name, name="paper")
-        write(row[0], value, names.index(name))
+        write(row[0], value, names.index(name), "{:.1f}")
     last = frame.sort_values("step").groupby(["estimator", "seed"]).tail(1)
     for found, rows in last.groupby("estimator"):
         name = str(found)
-        at = names.index(name)
-        mean, low, high = interval(rows["value"].to_numpy(float))
-        style = {"color": line_style(name)["color"], "marker": "o", "markersize": 5, "capsize": 3}
-        row[1].errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
-        write(row[1], mean, at)
+        values, colour = rows["value"].to_numpy(float), line_style(name)["color"]
+        spread(row[1], names.index(name), values, colour=colour, text="{:.1f}")
     for ax in row:
-        ax.set_yticks(range(len(names)), labels=[readable(name) for name in names])
-        ax.set_ylim(len(names) - 0.5, -0.7)
+        row_names(ax, [readable(name) for name in names])
         ax.margins(x=0.15)
-
-
-def write(ax: Axes, value: float, at: int) -> None:
-    """The number above its point."""
-    ax.annotate(
-        f"{value:.1f}", (value, at), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8
-    )
 
 
 def bounds(data: PaperData) -> Canvas | None:

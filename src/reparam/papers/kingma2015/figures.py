@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from reparam.papers.kingma2015.digitised import GRADIENT_VARIANCE, TEST_ERROR, WIDTHS
+from reparam.report.curves import at_best
 from reparam.report.figures import (
     INK,
     PALETTE,
@@ -17,10 +18,11 @@ from reparam.report.figures import (
     band,
     canvas,
     curves,
-    interval,
     label,
     legend,
     readable,
+    row_names,
+    spread,
 )
 
 NAMES = {
@@ -117,10 +119,9 @@ def networks(data: PaperData) -> Canvas | None:
 
 def _stopped(data: PaperData, metric: str) -> pd.DataFrame:
     """Every seed's reading where its validation error is least, with columns network and width."""
-    frame = data.series(metric, experiment="fig1-*", x="error/valid")
-    if frame.empty:
-        return frame
-    best = frame.loc[frame.groupby(["experiment", "estimator", "seed"])["error/valid"].idxmin()]
+    best = at_best(data, metric, "fig1-*", "error/valid")
+    if best.empty:
+        return best
     parts = best["experiment"].str.rsplit("-width", n=1)
     return best.assign(network=parts.str[0], width=parts.str[1].astype(int))
 
@@ -155,11 +156,8 @@ def speed(data: PaperData) -> Canvas | None:
     ax = axes[0, 0]
     known = curves(NAMES, frame["estimator"])
     for at, (way, (_, colour)) in enumerate(known.items()):
-        mean, low, high = interval(1000 * frame.loc[frame["estimator"] == way, "value"].to_numpy(float))
-        style = {"color": colour, "marker": "o", "markersize": 6, "capsize": 3}
-        ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
-    ax.set_yticks(range(len(known)), labels=[name for name, _ in known.values()])
-    ax.set_ylim(len(known) - 0.5, -0.5)
+        spread(ax, at, 1000 * frame.loc[frame["estimator"] == way, "value"].to_numpy(float), colour=colour)
+    row_names(ax, [name for name, _ in known.values()])
     ax.set_xscale("log")
     label(ax, x="a training step", y="", x_unit="ms")
     return figure

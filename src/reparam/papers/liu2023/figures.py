@@ -13,12 +13,14 @@ from reparam.report.figures import (
     PaperData,
     band,
     canvas,
-    interval,
     label,
     legend,
     line_style,
     readable,
+    row_names,
+    spread,
 )
+from reparam.report.panels import last_rows
 
 FLOOR = 1e-16
 """What double precision leaves of a bias of zero."""
@@ -74,11 +76,10 @@ def ends(data: PaperData) -> pd.DataFrame:
 
     The temperature is NaN in the experiment of estimators that have none.
     """
-    frame = data.series("elbo/train", experiment="vae-*")
-    last = frame.sort_values("step").groupby(["experiment", "estimator", "seed"], as_index=False).tail(1)
-    found = last["experiment"].str.extract(r"-units(\d+)-classes(\d+)").astype(int)
-    heat = last["experiment"].str.extract(r"-temperature([\d.]+)")[0].astype(float)
-    return last.assign(shape=found.apply(tuple, axis=1), temperature=heat)
+    frame = last_rows(data, "elbo/train", "vae-*")
+    found = frame["experiment"].str.extract(r"-units(\d+)-classes(\d+)").astype(int)
+    heat = frame["experiment"].str.extract(r"-temperature([\d.]+)")[0].astype(float)
+    return frame.assign(shape=found.apply(tuple, axis=1), temperature=heat)
 
 
 def temperatures(data: PaperData) -> Canvas | None:
@@ -129,14 +130,9 @@ def shapes(data: PaperData) -> Canvas | None:
                 continue
             heat = best[shape, name][-1]
             chosen = frame[["shape", "estimator", "temperature"]].apply(tuple, axis=1) == (shape, name, heat)
-            mean, low, high = interval(frame.loc[chosen, "value"].to_numpy(float))
-            style = {"color": line_style(name)["color"], "marker": "o", "markersize": 5, "capsize": 3}
-            ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
-            text = f"{mean:.1f}" + (f", τ = {heat:g}" if heat > 0 else "")
-            offset = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 8}
-            ax.annotate(text, (mean, at), **offset)
-        ax.set_yticks(range(len(names)), labels=[readable(name) for name in names])
-        ax.set_ylim(len(names) - 0.5, -0.7)
+            values, colour = frame.loc[chosen, "value"].to_numpy(float), line_style(name)["color"]
+            spread(ax, at, values, colour=colour, text="{:.1f}" + (f", τ = {heat:g}" if heat > 0 else ""))
+        row_names(ax, [readable(name) for name in names])
         ax.margins(x=0.25)
         label(ax, x="−ELBO", y="", x_unit="nats", title=f"{shape[0]} × {shape[1]}")
     return figure

@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
+from reparam.report.curves import at_best
 from reparam.report.figures import (
     INK,
     Figure,
     PaperData,
     band,
     canvas,
-    interval,
     label,
     legend,
     line_style,
     readable,
+    row_names,
+    spread,
 )
 
 METHODS = (
@@ -91,11 +93,7 @@ def reduction(data: PaperData) -> Canvas | None:
 
 def best(data: PaperData, experiment: str) -> pd.DataFrame:
     """The bound of 5,000 samples of every seed, where its bound on validation data is largest."""
-    frame = data.series("bound_5000/test", experiment=experiment)
-    if frame.empty:
-        return frame
-    frame = data.beside(frame, "elbo/valid").sort_values("elbo/valid")
-    return frame.groupby(["experiment", "estimator", "seed"], as_index=False).tail(1)
+    return at_best(data, "bound_5000/test", experiment, "elbo/valid", largest=True)
 
 
 def bounds(data: PaperData) -> Canvas | None:
@@ -117,20 +115,9 @@ def bounds(data: PaperData) -> Canvas | None:
         for ax, classes in zip(row, arities, strict=True):
             here = frame[(frame["batch"] == batch) & (frame["classes"] == classes)]
             for (_, estimator), rows in here.groupby(["experiment", "estimator"]):
-                at = names.index(str(estimator))
-                mean, low, high = interval(rows["value"].to_numpy(float))
-                style = {"color": line_style(str(estimator))["color"], "marker": "o", "capsize": 3}
-                ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style)
-                ax.annotate(
-                    f"{mean:.2f}",
-                    (mean, at),
-                    xytext=(0, 5),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=8,
-                )
-            ax.set_yticks(range(len(names)), labels=[readable(name) for name in names])
-            ax.set_ylim(len(names) - 0.5, -0.7)
+                values, colour = rows["value"].to_numpy(float), line_style(str(estimator))["color"]
+                spread(ax, names.index(str(estimator)), values, colour=colour, text="{:.2f}")
+            row_names(ax, [readable(name) for name in names])
             ax.margins(x=0.2)
             label(ax, x="test bound", y="", x_unit="nats", title=f"{classes} categories, batch {batch}")
     return figure

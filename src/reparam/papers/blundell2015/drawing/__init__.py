@@ -1,0 +1,1 @@
+"""What blundell2015's figures draw, by subject."""
