@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reparam.measure import step_seconds
-from reparam.measure.step_seconds import median_seconds, training_step, update_seconds
+from reparam.measure.step_seconds import median_seconds, sampled_by_label, training_step, update_seconds
 
 CPU = torch.device("cpu")
 SPEC = {
@@ -65,8 +65,7 @@ def test_an_update_is_timed_with_its_noise(
         },
         "training": {"batch": 4, "optimiser": {"name": "adam"}},
         "method": {"name": way},
-        "evaluation": {"timings": 2},
     }
-    assert update_seconds(spec, ("test", 0), CPU) > 0
+    assert update_seconds(sampled_by_label(spec), ("test", 0), CPU, 2) > 0
     assert len(calls) == 5
     assert all(given[0]["weights_1"]["normal"].shape[-len(shape) :] == shape for given in calls)

@@ -60,21 +60,22 @@ def _ready(
         return paths.build(learner.step, arguments(("step",)), path), arguments
 
 
-def update_seconds(spec: Mapping[str, Any], axes: tuple[str | int, ...], device: torch.device) -> float:
-    """The time of a training step of a network whose weights are sampled as the cell's method says (the `weights` of
-    the task), and of drawing its noise: medians of `timings`."""
-    sized = {
-        **spec,
-        "task": {**spec["task"], "weights": spec["method"]["name"]},
-        "method": {"name": "pathwise"},
-    }
-    task = tasks.make(sized["task"])
-    learner = learners.make(task, sized["method"], spec["training"])
+def update_seconds(
+    spec: Mapping[str, Any], axes: tuple[str | int, ...], device: torch.device, timings: int
+) -> float:
+    """The time of a training step of a cell's method and of drawing its noise: medians of `timings`."""
+    task = tasks.make(spec["task"])
+    learner = learners.make(task, spec["method"], spec["training"])
     params = task.init(generator(*axes, "init"))
     noise = learner.noise(params, task.train[: spec["training"]["batch"]])
-    timings = spec["evaluation"]["timings"]
-    step = median_seconds(training_step(sized, axes, device), device, timings)
+    step = median_seconds(training_step(spec, axes, device), device, timings)
     return step + median_seconds(lambda: draw_block(noise, (*axes, "noise"), 1, device), device, timings)
+
+
+def sampled_by_label(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of a network whose weights are sampled as the cell's method says: the `weights` of its task."""
+    sampled = {**spec["task"], "weights": spec["method"]["name"]}
+    return {**spec, "task": sampled, "method": {"name": "pathwise"}}
 
 
 def median_seconds(call: Callable[[], Any], device: torch.device, timings: int) -> float:

@@ -47,8 +47,6 @@ class RandomNetwork:
     """Rates p of dropout, of the first layer's inputs and of the others': α = p / (1 − p)."""
     alphas: str = "fixed"
     """Whether α is fixed, or learned per layer, per input unit or per weight, and kept in (0, 1]."""
-    random_biases: bool = True
-    """Whether biases are as random as weights, under the posterior `gaussian`; in the others they are not."""
     initial_rho: float = -5.0
     start: str = "variance_scaling"
     """How means start, one of `dense.STARTS`; biases start at zero."""
@@ -64,8 +62,8 @@ class RandomNetwork:
 
     @property
     def joint_biases(self) -> bool:
-        """Whether biases are columns of the random weights."""
-        return self.posterior == "gaussian" and self.random_biases
+        """Whether biases are columns of the random weights; in the other posteriors they are not random."""
+        return self.posterior == "gaussian"
 
     def init(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Parameters in the groups `mean` and, by posterior, `rho` or `alpha`."""
@@ -75,8 +73,7 @@ class RandomNetwork:
             weight = params[f"mean.{i}.weight"]
             if self.posterior == "gaussian":
                 params[f"rho.{i}.weight"] = torch.full_like(weight, self.initial_rho)
-                if self.random_biases:
-                    params[f"rho.{i}.bias"] = weight.new_full((len(weight),), self.initial_rho)
+                params[f"rho.{i}.bias"] = weight.new_full((len(weight),), self.initial_rho)
             elif self.alphas != "fixed":
                 shape = {"layer": (), "unit": weight.shape[1:], "weight": weight.shape}[self.alphas]
                 start = -self._alpha(i).log().clamp_max(-NEAREST)

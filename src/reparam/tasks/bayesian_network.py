@@ -63,10 +63,9 @@ class Options:
     input_rate: float = 0.2
     hidden_rate: float = 0.5
     alphas: str = "fixed"
-    random_biases: bool = True
     initial_rho: float = -5.0
     start: str = "variance_scaling"
-    """These eight are of `RandomNetwork`."""
+    """These seven are of `RandomNetwork`."""
     prior: str = "none"
     """`none`, `gaussian`, `mixture` (of two Gaussians, with `kl: sampled`) or `log_uniform`."""
     prior_deviations: tuple[float, ...] = (1.0,)
@@ -168,7 +167,6 @@ class BayesianNetwork:
             input_rate=self.options.input_rate,
             hidden_rate=self.options.hidden_rate,
             alphas=self.options.alphas,
-            random_biases=self.options.random_biases,
             initial_rho=self.options.initial_rho,
             start=self.options.start,
         )

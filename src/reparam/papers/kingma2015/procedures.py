@@ -14,7 +14,7 @@ from torch import Tensor
 from reparam.cells.procedures import Findings, Row, procedure
 from reparam.estimators.pathwise import Pathwise
 from reparam.measure import signal_to_noise
-from reparam.measure.step_seconds import update_seconds
+from reparam.measure.step_seconds import sampled_by_label, update_seconds
 from reparam.models import random_affine
 from reparam.models.weight_prior import POLYNOMIAL
 from reparam.noise import draw, generator
@@ -139,7 +139,8 @@ def speed(spec: Mapping[str, Any], seed: int, device: torch.device) -> Findings:
     """seconds of one training step whose weights are sampled as the cell's method says, its noise included: medians of
     `timings`. Times are the subject here, so these rows, unlike those of other histories, differ from run to run."""
     axes = (spec["paper"], spec["experiment"], seed)
-    return Findings([(0, "seconds", update_seconds(spec, axes, device))], {})
+    seconds = update_seconds(sampled_by_label(spec), axes, device, spec["evaluation"]["timings"])
+    return Findings([(0, "seconds", seconds)], {})
 
 
 @procedure("divergence")

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from reparam.report.curves import floor
+from reparam.report.curves import floor, last
 from reparam.report.figures import (
     INK,
     PALETTE,
@@ -81,7 +81,7 @@ def sizes(ax: Axes, data: PaperData) -> bool:
     places: dict[str, int] = {}
     for layer, (title, experiments) in PANELS.items():
         variance = data.series(f"variance/{layer}", experiment=experiments[0], estimator="shared")
-        covariance = _last(data.series(f"covariance/{layer}", experiment=experiments[0]))
+        covariance = last(data.series(f"covariance/{layer}", experiment=experiments[0]))
         common, left = (
             covariance[covariance["estimator"] == way].set_index("seed")["value"]
             for way in ("shared", "flipout")
@@ -175,10 +175,6 @@ def large_batch(data: PaperData) -> Canvas | None:
     label(axes[0, 2], x="", y="an update", y_unit="ms")
     legend(axes[0, 0], columns=1)
     return figure
-
-
-def _last(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["step"] == frame.groupby("estimator")["step"].transform("max")]
 
 
 FIGURES = [
