@@ -12,7 +12,7 @@ from reparam.cells.run import CHECKPOINT_SECONDS, run_cell
 SEEDS = (0, 3)
 
 
-def spec(method: str = "pathwise", samples: int = 3000, hidden: int = 128, **options: Any) -> dict[str, Any]:
+def spec(method: str = "pathwise", samples: int = 3000, hidden: int = 512, **options: Any) -> dict[str, Any]:
     """120 steps of minibatch 25, measured three times.
 
     With the hidden units of the default a seed is stepped by itself; with few, four seeds share a call.

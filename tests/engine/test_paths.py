@@ -42,6 +42,37 @@ def test_inputs_that_start_as_one_tensor_stay_two(path: paths.Path) -> None:
     assert found == {"a": torch.tensor(6.0), "b": torch.tensor(50.0)}
 
 
+def called(graph: torch.fx.GraphModule, name: str) -> int:
+    return sum(str(node.target).startswith(f"aten.{name}.") for node in graph.graph.nodes)
+
+
+def test_an_operation_on_the_same_values_is_made_once() -> None:
+    x = torch.tensor([0.3, 2.0])
+    graph = paths.trace(lambda x: {"a": x.exp() + x.exp() + x, "b": (x.exp() * 2).sum()}, (x,))
+    assert called(graph, "exp") == 1
+    torch.testing.assert_close(graph(x), {"a": 2 * x.exp() + x, "b": (2 * x.exp()).sum()})
+
+
+def test_what_is_written_into_is_nobody_elses() -> None:
+    """Two equal tensors stay two where one is overwritten."""
+
+    def step(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        one, other = torch.exp(x), torch.exp(x)
+        return one.add_(1.0), other
+
+    x = torch.tensor([0.3, 2.0])
+    graph = paths.trace(step, (x,))
+    assert called(graph, "exp") == 2
+    torch.testing.assert_close(graph(x), (x.exp() + 1, x.exp()))
+
+
+def test_equal_outputs_do_not_share_memory() -> None:
+    x = torch.tensor([0.3, 2.0])
+    one, other = paths.trace(lambda x: (x * 2.0, x * 2.0), (x,))(x)
+    one.zero_()
+    torch.testing.assert_close(other, 2 * x)
+
+
 def cost(x: torch.Tensor) -> Program:
     def value(params: Params, sample: Sample) -> torch.Tensor:
         b = sample("b", Bernoulli(logits=params["q.logits"].expand(len(x), -1)), context=x)

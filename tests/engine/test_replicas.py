@@ -75,7 +75,7 @@ def test_a_seed_has_its_place_whoever_else_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "height"), [(1, 32), (100, 16), (200, 8), (2049, 4), (16_384, 4), (16_385, 1)]
+    ("entries", "height"), [(1, 32), (100, 16), (200, 8), (2049, 4), (65_536, 4), (65_537, 1)]
 )
 def test_only_small_parameters_are_stacked_on_a_cpu(entries: int, height: int) -> None:
     assert replicas.replicas_for(torch.device("cpu"), entries) == height

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_map
 
 Path = Literal["traced", "compiled"]
@@ -42,7 +42,8 @@ def has_compiler() -> bool:
 
 
 def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
-    """The tensor operations of `step` on arguments shaped like `example` (pytrees of tensors)."""
+    """The tensor operations of `step` on arguments shaped like `example` (pytrees of tensors), each made once."""
+    from torch._functorch.compile_utils import fx_graph_cse
     from torch._guards import TracingContext, tracing
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
@@ -53,8 +54,19 @@ def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
             *_distinct(example)
         )  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
+    if not any(
+        map(_mutates, graph.graph.nodes)
+    ):  # two results of one operation may part only where one is overwritten
+        once = fx_graph_cse(graph.graph)
+        once.set_codegen(graph.graph._codegen)
+        graph.graph = once
     graph.recompile()
     return graph
+
+
+def _mutates(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.is_mutable
 
 
 def _distinct(arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -17,9 +17,9 @@ CPU_REPLICAS = 32
 """On a CPU, for the smallest parameters; where there are many, arithmetic takes the time, and a stack buys nothing."""
 STACKED_ENTRIES = 2048
 """Entries of parameters, over all replicas, up to which a CPU's time goes into calling operations."""
-NETWORK_REPLICAS, NETWORK_ENTRIES = 4, 2**14
-"""Seeds in a call for a network of at most so many entries: on a CPU a call for four takes about half as long again as
-one for a single seed."""
+NETWORK_REPLICAS, NETWORK_ENTRIES = 4, 2**16
+"""Seeds in a call for a network of at most so many entries: on a CPU a call for four takes about twice as long
+as one for a single seed."""
 
 
 def replicas_for(device: torch.device, entries: int) -> int:
