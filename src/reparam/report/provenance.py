@@ -14,6 +14,8 @@ from reparam.report.scoreboard import records
 from reparam.report.tables import Tables, is_known, read_manifest, source_root
 
 CELL = ["source", "scale", "paper", "experiment", "estimator", "cell"]
+ALIKE = ["status", "step", "reason", "device", "path", "commit", "dirty", "torch"]
+"""What seeds have in common that share a row."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,20 @@ class Cell:
     @property
     def commits(self) -> list[str]:
         return sorted({str(seed["commit"]) for seed in self.seeds if is_known(seed["commit"])})
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The seeds, those that ended alike together: `seeds` lists them, `wall_seconds` is their mean."""
+        table = pd.DataFrame(self.seeds)
+        alike = table.groupby(table[ALIKE].map(str).agg(" ".join, axis=1), sort=False)
+        return [
+            {
+                **self.seeds[members[0]],
+                "seeds": ", ".join(table["seed"].iloc[members].astype(str)),
+                "wall_seconds": table["wall_seconds"].iloc[members].astype(float).mean(),
+            }
+            for members in alike.indices.values()
+        ]
 
     @property
     def statuses(self) -> list[tuple[str, int]]:

@@ -81,9 +81,8 @@ def theorems(data: PaperData) -> Canvas | None:
     points = [(arrays["delta"].ravel(), arrays["deviation"].ravel()) for arrays in found if "delta" in arrays]
     if points:
         delta, deviation = (np.concatenate(part) for part in zip(*points, strict=True))
-        spread.plot(
-            delta, deviation, ".", color=PALETTE[0], markersize=3, alpha=0.5, label="random problems, all K"
-        )
+        points_style = {"color": PALETTE[0], "markersize": 3, "alpha": 0.5, "rasterized": True}
+        spread.plot(delta, deviation, ".", label="random problems, all K", **points_style)
         line = np.linspace(0, delta.max(), 50)
         spread.plot(line, 2 + 2 * line, color=PALETTE[6], label="the bound 2 + 2δ")
         spread.set_yscale("symlog", linthresh=1)

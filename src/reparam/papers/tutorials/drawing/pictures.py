@@ -266,7 +266,8 @@ def simplex(data: PaperData) -> Canvas | None:
     for at, (ax, tau) in enumerate(zip(axes[0], temperatures, strict=True)):
         corners = np.vstack([CORNERS, CORNERS[:1]])
         ax.plot(*corners.T, color=INK, linewidth=1)
-        ax.plot(*(arrays[f"simplex_{at}"] @ CORNERS).T, ".", color=BLUE, markersize=3, alpha=0.5)
+        points = arrays[f"simplex_{at}"] @ CORNERS
+        ax.plot(*points.T, ".", color=BLUE, markersize=3, alpha=0.5, rasterized=True)
         ax.plot(*(np.array([0.5, 0.3, 0.2]) @ CORNERS), "x", color=RED, markersize=7, markeredgewidth=2)
         ax.set_aspect("equal")
         ax.set_axis_off()
