@@ -110,7 +110,7 @@ def bounds(data: PaperData) -> Canvas | None:
     names = [*(name for name in METHODS if name in present), *sorted(present - {*METHODS})]
     batches, arities = sorted(frame["batch"].unique()), sorted(frame["classes"].unique())
     height = 1.1 + 0.34 * len(names)
-    figure, axes = canvas(rows=len(batches), columns=len(arities), width=4.4, height=height, sharey=True)
+    figure, axes = canvas(rows=len(batches), columns=len(arities), width=5.4, height=height, sharey=True)
     for row, batch in zip(axes, batches, strict=True):
         for ax, classes in zip(row, arities, strict=True):
             here = frame[(frame["batch"] == batch) & (frame["classes"] == classes)]
