@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from reparam.report.scoreboard import records
-from reparam.report.tables import Tables, is_known, read_manifest, source_root
+from reparam.report.tables import Tables, read_manifest, source_root
 
 CELL = ["source", "scale", "paper", "experiment", "estimator", "cell"]
 ALIKE = ["status", "step", "reason", "device", "path", "commit", "dirty", "torch"]
@@ -42,10 +42,6 @@ class Cell:
         """The specification as YAML."""
         spec = (self.manifest or {}).get("spec")
         return yaml.safe_dump(spec, allow_unicode=True, default_flow_style=None, width=120).strip()
-
-    @property
-    def commits(self) -> list[str]:
-        return sorted({str(seed["commit"]) for seed in self.seeds if is_known(seed["commit"])})
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -94,19 +90,16 @@ def _cell(
         cell=cell,
         path=path.as_posix(),
         folder=(Path("results") / folder).as_posix(),
-        query=_query(own, source, paper, experiment, estimator, cell),
+        query=_query(own, source, experiment, cell),
         manifest=read_manifest(results / folder / "manifest.json"),
         seeds=records(seeds),
         last=[] if rows is None else last_rows(rows, seeds["seed"].nunique()),
     )
 
 
-def _query(own: str, source: str, paper: str, experiment: str, estimator: str, cell: str) -> str:
+def _query(own: str, source: str, experiment: str, cell: str) -> str:
     """Python that finds the cell's rows; repr keeps a hostile name a text."""
-    own_rows = (
-        f"source == {source!r} and paper == {paper!r} and experiment == {experiment!r}"
-        f" and estimator == {estimator!r} and cell == {cell!r}"
-    )
+    own_rows = f"source == {source!r} and experiment == {experiment!r} and cell == {cell!r}"
     return (
         "import pandas as pd\n"
         f'metrics = pd.read_parquet("results/{own}/tables/metrics.parquet")\n'
