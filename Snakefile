@@ -23,6 +23,13 @@ rule all:
         f"results/{SCALE}/wandb/export.json",
 
 
+onsuccess:
+    print(
+        f"Report: reports/{SCALE}/index.html; verdicts: reparam scoreboard --made --scale {SCALE}",
+        file=sys.stderr,
+    )
+
+
 # The report rule waits for all cells. When one failed, show what there is and what is missing.
 onerror:
     render_partial_report()

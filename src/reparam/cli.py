@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--made", action="store_true", help="as the workflow last judged them, without judging again"
             )
+            command.add_argument("--papers", default=None, help="as in snakemake --config")
         if name == "report":
             command.add_argument("--processes", type=int, default=1, help="draw so many papers at a time")
         if name == "wandb":
@@ -231,19 +232,24 @@ def _evidence(args: argparse.Namespace) -> None:
 
 def _scoreboard(args: argparse.Namespace) -> None:
     from reparam.evidence.scoreboard import scoreboard
+    from reparam.plan import config, plan
 
+    papers = None
+    if args.papers is not None:
+        planned = plan.make_plan(config.parse({"scale": args.scale, "papers": args.papers}))
+        papers = {cell.paper for cell in planned.selected}
     if args.made:
         from reparam.report.tables import read_tables
 
         tables = read_tables(args.results, args.scale)
         if tables.missing:
             raise ReparamError(f"no tables at scale {args.scale} yet: run the workflow, or leave --made out")
-        print(scoreboard(tables, args.scale))
+        print(scoreboard(tables, args.scale, papers))
         return
     from reparam.evidence import build
 
     evidence = build.build(args.scale, args.results, _papers(), args.results / "reference")
-    print(scoreboard(evidence, args.scale))
+    print(scoreboard(evidence, args.scale, papers))
 
 
 def _papers() -> list:  # type: ignore[type-arg]

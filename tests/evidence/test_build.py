@@ -263,6 +263,9 @@ def test_the_scoreboard_counts_verdicts_and_reasons(tmp_path):
         == "3 claims: 1 holds (reduced), 1 unjudged, 1 fails (reduced) (unjudged: 1 visual)"
     )
     text = scoreboard(found, "quick")
+    (paper,) = found.claims["paper"].unique()
+    assert scoreboard(found, "quick", [paper]) == text
+    assert "Claims at" not in scoreboard(found, "quick", ["another"])
     assert "C-1" in text and "holds" in text and "visual: only seen" in text
     assert "10 planned, 10 done, 0 diverged, 0 failed, 0 missing" in text
     assert max(map(len, text.splitlines())) <= 160

@@ -1,6 +1,7 @@
 """Source digests: what changes them and what does not, and that a cell hangs only on its own method."""
 
 import ast
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -132,6 +133,14 @@ def test_files_count_by_content(package, tmp_path):
     before = digest(["pkg"], [file], package=package())
     file.write_text("b")
     assert digest(["pkg"], [file], package=package()) != before
+
+
+def test_what_is_not_there_is_named_with_its_place():
+    (cell, *_) = make_plan(parse({"scale": "quick"}), Path(__file__).parents[1] / "workflow").cells
+    lost = replace(cell, spec={**cell.spec, "task": {"name": "discrte_vae"}})
+    place = f"{cell.paper}/experiments.yaml: experiment {cell.experiment}: unknown task 'discrte_vae'"
+    with pytest.raises(ReparamError, match=f"^{place}; did you mean 'discrete_vae'"):
+        cell_digest(lost)
 
 
 def test_a_cell_hangs_on_its_own_method_task_and_measurements_only():

@@ -171,6 +171,14 @@ def test_a_figure_knows_its_experiments() -> None:
     assert figure.uses("fig2-latent3") and not figure.uses("fig3")
 
 
+def test_a_newcomer_gets_a_colour_that_is_left() -> None:
+    own = style.line_style("an_invention")["color"]
+    found = style.curves({"rebar": ("REBAR", own), "relax": ("RELAX", style.INK)}, ["an_invention", "rebar"])
+    assert found["rebar"] == ("REBAR", own) and "relax" not in found
+    assert found["an_invention"][1] in set(style.PALETTE) - {own}
+    assert style.curves({}, ["an_invention"]) == {"an_invention": ("an invention", own)}
+
+
 def test_a_row_has_the_mean_its_interval_and_its_name() -> None:
     _, axes = style.canvas()
     ax, values = axes[0, 0], np.array([1.0, 2.0, 6.0])

@@ -19,6 +19,7 @@ try:
     GPUS = gpus.slots(
         PLAN.config.device, declared=workflow.global_resources.get("gpu").value
     )
+    CELL_SOURCES = {cell.path: sources.cell_digest(cell) for cell in PLAN.selected}
     # A rule that names what is not there should not be found out after hours of training.
     for paper in experiments.papers():
         at_scale = {
@@ -30,7 +31,6 @@ try:
             for scale in SCALES
         }
         load_checked(PAPERS / paper / "claims.yaml", paper, at_scale)
-    CELL_SOURCES = {cell.path: sources.cell_digest(cell) for cell in PLAN.selected}
 except ReparamError as error:
     sys.exit(f"reparam: {error}")
 
@@ -82,7 +82,16 @@ def files_of_papers(*patterns):
 
 
 def render_partial_report():
-    for step in ("evidence", "report"):
-        subprocess.run(
-            [sys.executable, "-m", "reparam.cli", step, "--scale", SCALE], check=False
-        )
+    print(
+        "reparam: stopped; the same command goes on from here. Drawing a report of what there is (Ctrl-C: none) …",
+        file=sys.stderr,
+        flush=True,
+    )
+    try:
+        for step in ("evidence", "report"):
+            subprocess.run(
+                [sys.executable, "-m", "reparam.cli", step, "--scale", SCALE],
+                check=False,
+            )
+    except KeyboardInterrupt:
+        pass

@@ -91,9 +91,8 @@ def require_metrics(results: Results, quantity: Quantity, experiment: str, claim
     progress = PROGRESS if quantity.reach else _beside(quantity.at)
     for name in (quantity.metric, quantity.minus, progress):
         if name is not None and name != "step" and name not in known:
-            raise ReparamError(
-                f"claims.yaml: claim {claim}: {experiment} measured no metric {name!r}{nearest(name, known)}"
-            )
+            where = f"{cell.cell.paper}/claims.yaml: claim {claim}"
+            raise ReparamError(f"{where}: {experiment} measured no metric {name!r}{nearest(name, known)}")
 
 
 def _values(result: SeedResult, quantity: Quantity) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Protocol
 
 import pandas as pd
@@ -23,10 +24,12 @@ class Judged(Protocol):
 WIDTHS = {"claim": 10, "statement": 38, "verdict": 12, "ours": 24, "n": 3, "detail": 40}
 
 
-def scoreboard(evidence: Judged, scale: str) -> str:
-    """A table of claims per source and scale, then the counts: verdicts, reasons for no verdict, coverage."""
-    parts = []
-    for (source, judged_at), claims in evidence.claims.groupby(["source", "scale"], sort=False):
+def scoreboard(evidence: Judged, scale: str, papers: Collection[str] | None = None) -> str:
+    """A table of claims per source and scale, of these papers or of all, then the counts: verdicts, reasons for no
+    verdict, coverage (of all papers)."""
+    parts, table_of_all = [], evidence.claims
+    chosen = table_of_all if papers is None else table_of_all[table_of_all["paper"].isin(papers)]
+    for (source, judged_at), claims in chosen.groupby(["source", "scale"], sort=False):
         title = f"Claims at scale {judged_at}" + (
             " (kept reference results)" if source == "reference" else ""
         )

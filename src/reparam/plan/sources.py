@@ -41,17 +41,29 @@ def digest(modules: Iterable[str], files: Iterable[Path] = (), package: Path = P
 
 
 def cell_digest(cell: Cell, package: Path = PACKAGE, runner: str = CELL_RUNNER) -> str:
-    """The digest of all code that can change this cell's result, other methods' code not included."""
-    roots = [runner, *_registered("task", cell.spec["task"].get("name"), ("tasks",), package)]
+    """The digest of all code that can change this cell's result, other methods' code not included.
+
+    Raises ReparamError for a task, measurement, method or procedure that is not there.
+    """
+    try:
+        roots = [runner, *_parts(cell, package)]
+    except ReparamError as error:
+        where = f"{cell.paper}/experiments.yaml: experiment {cell.experiment}"
+        raise ReparamError(f"{where}: {error}") from None
+    return _with_plugins(digest(roots, package=package), methods(cell))
+
+
+def _parts(cell: Cell, package: Path) -> list[str]:
+    """The modules of all that a cell's spec names."""
+    found = _registered("task", cell.spec["task"].get("name"), ("tasks",), package)
     for measurement in cell.spec["measurements"]:
-        roots += _registered("measurement", measurement, ("measure",), package)
-    used = methods(cell)
+        found += _registered("measurement", measurement, ("measure",), package)
     if cell.spec["procedure"] == "train":
-        for method in used:
-            roots += _registered("estimator", method, ("estimators", "engine/learners"), package)
+        for method in methods(cell):
+            found += _registered("estimator", method, ("estimators", "engine/learners"), package)
     else:
-        roots += _registered("procedure", cell.spec["procedure"], ("cells", f"papers/{cell.paper}"), package)
-    return _with_plugins(digest(roots, package=package), used)
+        found += _registered("procedure", cell.spec["procedure"], ("cells", f"papers/{cell.paper}"), package)
+    return found
 
 
 def oracle_digest(name: str, package: Path = PACKAGE) -> str:

@@ -122,10 +122,17 @@ def line_style(estimator: str) -> dict[str, Any]:
 
 
 def curves(known: Mapping[str, tuple[str, str]], present: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Name and colour of every estimator that is present: first the known, as a figure wants them."""
+    """Name and colour of every estimator that is present: first the known, as a figure wants them.
+
+    The others have their own colours, or those that are left where these are taken.
+    """
     found = set(present)
-    others = {name: (readable(name), line_style(name)["color"]) for name in sorted(found - known.keys())}
-    return {name: shown for name, shown in known.items() if name in found} | others
+    shown = {name: look for name, look in known.items() if name in found}
+    for name in sorted(found - known.keys()):
+        taken = {colour for _, colour in shown.values()}
+        own = line_style(name)["color"]
+        shown[name] = readable(name), next((c for c in (own, *PALETTE) if c not in taken), own)
+    return shown
 
 
 def readable(name: str) -> str:
