@@ -36,6 +36,8 @@ def test_panels_without_results_are_left_out() -> None:
         curves.curve(ax, known, name, "elbo")
 
     titles = curves.with_results(known, {"vae": "A", "other": "B"}, "elbo")
+    assert curves.with_results(known, {"vae": "A"}, "elbo", ("rebar", "relax")) == {"vae": "A"}
+    assert curves.with_results(known, {"vae": "A"}, "elbo", ("relax",)) == {}
     assert [ax.get_title(loc="left") for ax in curves.panels(titles, draw).axes] == ["A"]
     assert curves.panels({}, draw) is None
 

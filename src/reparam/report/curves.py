@@ -1,7 +1,7 @@
 """Figures that several papers share: curves and levels of trained models, one panel to an experiment."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -27,9 +27,12 @@ START = 0.2
 """The part of a run whose values may lie below a panel's floor."""
 
 
-def with_results(data: PaperData, titles: Mapping[str, str], metric: str) -> dict[str, str]:
-    """Those of {experiment: title} that have measured a metric."""
-    measured = set(data.series(metric)["experiment"])
+def with_results(
+    data: PaperData, titles: Mapping[str, str], metric: str, estimators: Collection[str] = ()
+) -> dict[str, str]:
+    """Those of {experiment: title} that have measured a metric, with one of `estimators` where some are given."""
+    frame = data.series(metric)
+    measured = set(frame.loc[frame["estimator"].isin(estimators) | (not estimators), "experiment"])
     return {name: title for name, title in titles.items() if name in measured}
 
 

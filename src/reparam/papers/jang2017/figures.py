@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from reparam.papers.jang2017.tables import ESTIMATORS, ROWS, SPEED, TABLE1, TABLE2
 from reparam.report.figures import (
@@ -77,6 +77,7 @@ def beside(row: Sequence[Axes], printed: Mapping[str, float], frame: pd.DataFram
         spread(row[1], names.index(name), values, colour=colour, text="{:.1f}")
     for ax in row:
         row_names(ax, [readable(name) for name in names])
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.margins(x=0.15)
 
 

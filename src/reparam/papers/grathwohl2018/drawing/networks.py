@@ -58,7 +58,7 @@ def training(data: PaperData) -> Canvas | None:
                     ax, *zip(*shown, strict=True), estimator=estimator, name=f"{readable(estimator)}, paper"
                 )
 
-    return panels(with_results(data, AUTO_ENCODERS, "elbo/valid"), draw)
+    return panels(with_results(data, AUTO_ENCODERS, "elbo/valid", PAIR), draw)
 
 
 def table(data: PaperData) -> Canvas | None:

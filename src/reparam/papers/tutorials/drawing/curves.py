@@ -97,7 +97,7 @@ def temperature(data: PaperData) -> Canvas | None:
         ax.set_xscale("log")
         ax.set_yscale("log")
         label(ax, x="temperature τ", y=name)
-        legend(ax, columns=2)
+        legend(ax, columns=1)
     return figure
 
 
