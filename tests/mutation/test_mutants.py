@@ -216,7 +216,7 @@ MUTANTS = [
     Mutant("plan/packs.py", "items[start::count]", "items[start :: count + 1]", "plan/test_packs.py"),
     Mutant(
         "plan/sources.py",
-        'roots += _registered("measurement"',
+        'found += _registered("measurement"',
         '_registered("measurement"',
         "plan/test_sources.py",
     ),
