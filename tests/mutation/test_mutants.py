@@ -213,6 +213,12 @@ MUTANTS = [
         "_merge(overlay or {}, merged)",
         "plan/test_experiments.py",
     ),
+    Mutant(
+        "engine/paths.py",
+        "if not any(map(_mutates, graph.graph.nodes)):",
+        "if True:",
+        "engine/test_paths.py -k written",
+    ),
     Mutant("plan/packs.py", "items[start::count]", "items[start :: count + 1]", "plan/test_packs.py"),
     Mutant(
         "plan/sources.py",

@@ -54,9 +54,8 @@ def trace(step: Callable[..., Any], example: tuple[Any, ...]) -> GraphModule:
             *_distinct(example)
         )  # tracing counts a method's self
     graph.graph.eliminate_dead_code()
-    if not any(
-        map(_mutates, graph.graph.nodes)
-    ):  # two results of one operation may part only where one is overwritten
+    # two results of one operation may part only where one is overwritten
+    if not any(map(_mutates, graph.graph.nodes)):
         once = fx_graph_cse(graph.graph)
         once.set_codegen(graph.graph._codegen)
         graph.graph = once
