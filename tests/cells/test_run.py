@@ -47,7 +47,7 @@ def folder(trained: Path, tmp_path: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize("hidden", [12, 128], ids=["stacked", "alone"])
+@pytest.mark.parametrize("hidden", [12, 512], ids=["stacked", "alone"])
 def test_a_seed_does_not_depend_on_the_seeds_beside_it(tmp_path: Path, hidden: int) -> None:
     together = small.run(tmp_path / "a", small.spec(hidden=hidden), seeds=(0, 1, 2))
     alone = small.run(tmp_path / "b", small.spec(hidden=hidden), seeds=(1,))
@@ -206,13 +206,15 @@ def test_manifests_name_no_host_user_or_path(trained: Path) -> None:
     assert "+c" not in json.loads(text)["seeds"]["0"]["runtime"]["torch"]
 
 
-def test_a_locked_cell_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("end", ["", "shutil.rmtree(os.path.dirname(sys.argv[1]))"], ids=["dies", "clears"])
+def test_a_locked_cell_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str], end: str) -> None:
+    """Whether its owner dies, or ends and removes the folder with the lock in it."""
     folder = small.run(tmp_path, small.spec(samples=25))
     work = tmp_path / "work" / folder.name
     work.mkdir(parents=True)
     code = (
-        "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); "
-        "print('held', flush=True); time.sleep(2)"
+        "import os, shutil, sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); "
+        f"print('held', flush=True); time.sleep(2); {end}"
     )
     owner = subprocess.Popen(
         [sys.executable, "-c", code, str(work / "lock")], stdout=subprocess.PIPE, text=True

@@ -67,19 +67,26 @@ def run_cell(
 
 def _lock(work: Path, folder: Path) -> FileLock:
     """The cell's lock, waited for with one clear line; the system frees it when its owner dies."""
+    _make(work)
+    lock = FileLock(work / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder} is being run by another process: waiting for it to end", file=sys.stderr, flush=True)
+        try:
+            lock.acquire()
+        except FileNotFoundError:  # it has ended, and cleared the folder with the lock in it
+            return _lock(work, folder)
+    return lock
+
+
+def _make(work: Path) -> None:
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReparamError(
             f"cannot use {work}: {error.strerror}; make the results folder writable"
         ) from error
-    lock = FileLock(work / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{folder} is being run by another process: waiting for it to end", file=sys.stderr, flush=True)
-        lock.acquire()
-    return lock
 
 
 def _run_missing(
