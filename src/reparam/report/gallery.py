@@ -95,7 +95,7 @@ def gallery(
         drawings[paper.key] = []
         wanted = [(figure, origin) for figure in paper.figures for origin in origins(paper)]
         for (figure, origin), picture in zip(wanted, drawn, strict=True):
-            if picture.markup or origin[0] == "run":
+            if picture.markup or picture.error or origin[0] == "run":
                 drawings[paper.key].append(_drawing(figure, paper.key, picture, origin, tables, cells))
                 files |= picture.files
     return drawings, files

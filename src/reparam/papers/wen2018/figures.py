@@ -40,16 +40,23 @@ PANELS = {
 
 
 def batches(data: PaperData) -> Canvas | None:
-    figure, axes = canvas(2, 2)
-    drawn = [
+    shown = {
+        layer: (title, experiments)
+        for layer, (title, experiments) in PANELS.items()
+        if not all(data.series(f"variance/{layer}", experiment=e, x="batch").empty for e in experiments)
+    }
+    if not shown:
+        return None
+    figure, axes = canvas((len(shown) + 1) // 2, 2)  # a network's two layers stand side by side
+    for ax, (layer, (title, experiments)) in zip(axes.flat, shown.items(), strict=False):
         minibatches(ax, data, layer, experiments, title)
-        for ax, (layer, (title, experiments)) in zip(axes.flat, PANELS.items(), strict=True)
-    ]
-    return figure if any(drawn) else None
+    for ax in axes.flat[len(shown) :]:
+        ax.set_axis_off()
+    return figure
 
 
-def minibatches(ax: Axes, data: PaperData, layer: str, experiments: tuple[str, ...], title: str) -> bool:
-    """Variance of a layer by N with what follows by the theorem; whether there is any."""
+def minibatches(ax: Axes, data: PaperData, layer: str, experiments: tuple[str, ...], title: str) -> None:
+    """Variance of a layer by N with what follows by the theorem."""
     parts = [data.series(f"variance/{layer}", experiment=e, x="batch") for e in experiments]
     every = pd.concat(parts, ignore_index=True)
     ratio = pd.concat([data.series(f"to_theorem/{layer}", experiment=e) for e in experiments])
@@ -65,7 +72,6 @@ def minibatches(ax: Axes, data: PaperData, layer: str, experiments: tuple[str, .
     ax.set_yscale("log")
     label(ax, x="minibatch N", y="variance per weight", y_unit="nats²", title=title)
     legend(ax, columns=1)
-    return not every.empty
 
 
 def parts(data: PaperData) -> Canvas | None:
